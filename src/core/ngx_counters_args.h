@@ -1,0 +1,77 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * The arguments of a REST call: query string, urlencoded, multipart and JSON
+ * bodies, all read into one flat list.  Percent-decoding and the bracket
+ * syntax follow PHP, which is what the portal runs.
+ */
+
+
+#ifndef _NGX_COUNTERS_ARGS_H_INCLUDED_
+#define _NGX_COUNTERS_ARGS_H_INCLUDED_
+
+
+#include "ngx_counters_core.h"
+
+
+typedef enum {
+    NGX_COUNTERS_ARG_STRING = 0,
+    NGX_COUNTERS_ARG_INTEGER,   /* a JSON integer; value is its decimal text */
+    NGX_COUNTERS_ARG_BOOLEAN,   /* JSON true, false; value is "1" or "0" */
+    NGX_COUNTERS_ARG_OTHER      /* null, real, list, deeper nesting, file */
+} ngx_counters_arg_kind_e;
+
+
+typedef struct {
+    ngx_counters_arg_kind_e  kind;
+    unsigned                 subscript:1;  /* name[key], or a JSON member of
+                                              the object or list "name" */
+    ngx_counters_str_t       name;
+    ngx_counters_str_t       key;          /* decoded; "0", "1", ... for [] */
+    ngx_counters_str_t       value;        /* decoded; empty for OTHER */
+} ngx_counters_arg_t;
+
+
+/*
+ * Both areas are the caller's.  Names and values point into the parsed input
+ * where nothing had to be decoded, into "pos" otherwise, so the input must
+ * live as long as the list.  A list may be filled by several calls.
+ */
+
+typedef struct {
+    ngx_counters_arg_t      *elts;
+    size_t                   nelts;
+    size_t                   nalloc;
+    unsigned char           *pos;          /* free space for decoded bytes */
+    unsigned char           *end;
+} ngx_counters_args_t;
+
+
+/*
+ * Each returns NGX_COUNTERS_OK, or NGX_COUNTERS_DECLINED for what the module
+ * does not read: malformed input, too many arguments, no space left.  Space
+ * as long as the input plus 24 bytes per argument is always enough.
+ */
+
+int ngx_counters_args_form(ngx_counters_args_t *args,
+    const ngx_counters_str_t *in);
+
+int ngx_counters_args_multipart(ngx_counters_args_t *args,
+    const ngx_counters_str_t *content_type, const ngx_counters_str_t *in);
+
+/* an object, or the empty list that PHP clients write for no parameters */
+
+int ngx_counters_args_json(ngx_counters_args_t *args,
+    const ngx_counters_str_t *in);
+
+/*
+ * Picks one of the above by Content-Type; an empty body has no arguments,
+ * whatever its type.
+ */
+
+int ngx_counters_args_body(ngx_counters_args_t *args,
+    const ngx_counters_str_t *content_type, const ngx_counters_str_t *in);
+
+
+#endif /* _NGX_COUNTERS_ARGS_H_INCLUDED_ */

@@ -1,0 +1,19 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ */
+
+
+#ifndef _NGX_HTTP_COUNTERS_VARIABLES_H_INCLUDED_
+#define _NGX_HTTP_COUNTERS_VARIABLES_H_INCLUDED_
+
+
+#include "ngx_http_counters_module.h"
+
+
+/* registers $counters_cache_status and the others, in preconfiguration */
+
+ngx_int_t ngx_http_counters_add_variables(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_COUNTERS_VARIABLES_H_INCLUDED_ */
