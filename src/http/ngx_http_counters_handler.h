@@ -1,0 +1,52 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * The path of a request: drop-in (precontent phase) and managed (content
+ * handler).
+ */
+
+
+#ifndef _NGX_HTTP_COUNTERS_HANDLER_H_INCLUDED_
+#define _NGX_HTTP_COUNTERS_HANDLER_H_INCLUDED_
+
+
+#include "ngx_http_counters_module.h"
+#include "ngx_http_counters_refresh.h"
+
+
+struct ngx_http_counters_ctx_s {
+    ngx_http_request_t                *request;
+    ngx_http_counters_portal_t        *portal;
+
+    /* pointing into the request's memory, and gone with it */
+    ngx_counters_cred_t                cred;
+    u_char                             digest[NGX_COUNTERS_DIGEST_LEN];
+
+    /* one call, or the commands of a client's batch */
+    ngx_http_counters_item_t          *items;
+    ngx_uint_t                         nitems;
+    ngx_uint_t                         pending;    /* items that wait */
+    ngx_counters_commands_t           *commands;   /* NULL: not a batch */
+
+    ngx_event_t                        deadline;   /* of a parked request */
+    uint64_t                           parked;     /* since, Unix ms */
+
+    unsigned                           managed:1;
+    unsigned                           judged:1;   /* body read, decided */
+    unsigned                           bypass:1;
+
+    /* for the variables, Cache-Status and Age */
+    ngx_http_counters_cache_status_e   cache_status;
+    ngx_http_counters_source_e         source;
+    uint64_t                           fetched;    /* Unix ms, 0: none */
+    int64_t                            remains;    /* of the ttl, ms */
+};
+
+
+/* NULL for a request the module has not seen */
+
+ngx_http_counters_ctx_t *ngx_http_counters_get_ctx(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_COUNTERS_HANDLER_H_INCLUDED_ */
