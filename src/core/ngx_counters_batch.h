@@ -41,7 +41,8 @@ unsigned char *ngx_counters_batch_pack(unsigned char *out,
 
 typedef struct {
     ngx_counters_verdict_e   verdict;     /* MALFORMED when it is missing */
-    int                      status;      /* 200, or that of the error code */
+    int                      status;      /* 200, or that of the error code;
+                                             0 when MALFORMED */
     ngx_counters_str_t       result;      /* raw slices of the batch body */
     ngx_counters_str_t       total;
     ngx_counters_str_t       time;        /* of result_time, else of all */
@@ -61,7 +62,8 @@ int ngx_counters_batch_split(const ngx_counters_str_t *body,
 
 /*
  * The envelope of one part, {"result":...,"total":...,"time":...}, or the
- * error object as it stands.  ngx_counters_part_len() is its exact length.
+ * error object as it stands.  ngx_counters_part_len() is its exact length, 0
+ * for a part that is MALFORMED.
  */
 
 size_t ngx_counters_part_len(const ngx_counters_part_t *part);
@@ -81,6 +83,8 @@ typedef struct {
     ngx_counters_str_t       envelope;
     unsigned                 error:1;
 } ngx_counters_answer_t;
+
+/* at most so many bytes are written by ngx_counters_batch_assemble() */
 
 size_t ngx_counters_batch_len(const ngx_counters_commands_t *cmds,
     const ngx_counters_answer_t *answers);

@@ -6,7 +6,8 @@
  * level by one, once a second it falls by the rate, above the threshold the
  * portal answers QUERY_LIMIT_EXCEEDED.  The model never shows a level below
  * the portal's: it drains in whole seconds counted from its own start, since
- * the phase of the portal's seconds is unknown.
+ * the phase of the portal's seconds is unknown, and starts anew with every
+ * request that finds less than one drain in it.
  */
 
 
@@ -38,8 +39,9 @@ uint64_t ngx_counters_bucket_level(ngx_counters_bucket_t *b,
 
 /*
  * Takes one request if the level stays within "limit" (thousandths; the
- * burst less the reserve for refreshes).  Returns 0, or the milliseconds
- * until it may be tried again, nothing taken.
+ * burst less the reserve for refreshes; less than one request counts as
+ * one).  Returns 0, or the milliseconds until it may be tried again, nothing
+ * taken.
  */
 
 uint32_t ngx_counters_bucket_take(ngx_counters_bucket_t *b,

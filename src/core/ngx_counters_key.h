@@ -68,9 +68,18 @@ int ngx_counters_key_digest(ngx_counters_hmac_t *hmac,
     const ngx_counters_key_t *key,
     unsigned char digest[NGX_COUNTERS_DIGEST_LEN]);
 
-/* a MAC over several parts; each part's length is covered too */
+/*
+ * A MAC over several parts; each part's length is covered too.  It never
+ * equals a digest made by another function of this header.
+ */
 
 int ngx_counters_hmac_parts(ngx_counters_hmac_t *hmac,
+    const ngx_counters_str_t *parts, size_t nparts,
+    unsigned char digest[NGX_COUNTERS_DIGEST_LEN]);
+
+/* the same, set apart from it, for the records of ngx_counters_entry.c */
+
+int ngx_counters_hmac_entry(ngx_counters_hmac_t *hmac,
     const ngx_counters_str_t *parts, size_t nparts,
     unsigned char digest[NGX_COUNTERS_DIGEST_LEN]);
 

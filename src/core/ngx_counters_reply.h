@@ -57,6 +57,19 @@ ngx_counters_verdict_e ngx_counters_reply_code(const ngx_counters_str_t *code,
     int *status);
 
 /*
+ * The code in {"error":...}, a string without its quotes or a number.
+ * NGX_COUNTERS_DECLINED when the text, valid JSON, is no such object.
+ */
+
+int ngx_counters_reply_error_code(const ngx_counters_str_t *object,
+    ngx_counters_str_t *code);
+
+/* time.operating and time.operating_reset_at; 0 for what is not there */
+
+void ngx_counters_reply_operating(const ngx_counters_str_t *time,
+    uint64_t *operating, uint64_t *reset_at);
+
+/*
  * Rewrites the envelope's time for one serving: start and finish become
  * "now" (milliseconds), the duration and processing 0, the dates ISO 8601 in
  * UTC; operating and operating_reset_at are left out.  Writes at most

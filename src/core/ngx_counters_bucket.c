@@ -1,0 +1,152 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ */
+
+
+#include "ngx_counters_bucket.h"
+
+
+#define NGX_COUNTERS_BUCKET_ONE   1000    /* one request, thousandths */
+#define NGX_COUNTERS_BUCKET_TICK  1000    /* between drains, milliseconds */
+
+
+static void ngx_counters_bucket_drain(ngx_counters_bucket_t *b,
+    const ngx_counters_bucket_conf_t *conf, uint64_t now);
+static void ngx_counters_bucket_phase(ngx_counters_bucket_t *b,
+    const ngx_counters_bucket_conf_t *conf, uint64_t now);
+
+
+uint64_t
+ngx_counters_bucket_level(ngx_counters_bucket_t *b,
+    const ngx_counters_bucket_conf_t *conf, uint64_t now)
+{
+    if (conf->rate == 0) {
+        return 0;
+    }
+
+    ngx_counters_bucket_drain(b, conf, now);
+
+    return b->level;
+}
+
+
+uint32_t
+ngx_counters_bucket_take(ngx_counters_bucket_t *b,
+    const ngx_counters_bucket_conf_t *conf, uint64_t now, uint64_t limit)
+{
+    uint64_t  excess, ticks, wait;
+
+    if (conf->rate == 0) {
+        return 0;
+    }
+
+    /* a reserve that leaves less than one request would forbid all of them */
+
+    if (limit < NGX_COUNTERS_BUCKET_ONE) {
+        limit = NGX_COUNTERS_BUCKET_ONE;
+    }
+
+    ngx_counters_bucket_drain(b, conf, now);
+
+    if (b->level + NGX_COUNTERS_BUCKET_ONE <= limit) {
+        ngx_counters_bucket_phase(b, conf, now);
+        b->level += NGX_COUNTERS_BUCKET_ONE;
+        return 0;
+    }
+
+    excess = b->level + NGX_COUNTERS_BUCKET_ONE - limit;
+    ticks = (excess + conf->rate - 1) / conf->rate;
+    wait = b->drained + ticks * NGX_COUNTERS_BUCKET_TICK - now;
+
+    return (wait < UINT32_MAX) ? (uint32_t) wait : UINT32_MAX;
+}
+
+
+void
+ngx_counters_bucket_add(ngx_counters_bucket_t *b,
+    const ngx_counters_bucket_conf_t *conf, uint64_t now)
+{
+    if (conf->rate == 0) {
+        return;
+    }
+
+    ngx_counters_bucket_drain(b, conf, now);
+    ngx_counters_bucket_phase(b, conf, now);
+
+    if (b->level <= conf->burst) {
+        b->level += NGX_COUNTERS_BUCKET_ONE;
+    }
+}
+
+
+void
+ngx_counters_bucket_fill(ngx_counters_bucket_t *b,
+    const ngx_counters_bucket_conf_t *conf, uint64_t now)
+{
+    if (conf->rate == 0) {
+        return;
+    }
+
+    ngx_counters_bucket_drain(b, conf, now);
+
+    if (b->level < conf->burst) {
+        b->level = conf->burst;
+    }
+
+    /* nothing is known of the portal's phase but that it is full now */
+
+    if (b->drained < now) {
+        b->drained = now;
+    }
+}
+
+
+static void
+ngx_counters_bucket_drain(ngx_counters_bucket_t *b,
+    const ngx_counters_bucket_conf_t *conf, uint64_t now)
+{
+    uint64_t  ticks;
+
+    if (now < b->drained) {
+
+        /*
+         * Processes share the bucket and cache the time each for itself, so
+         * a small step back is no change of the clock; to follow it would
+         * let the drains come early, over and over.
+         */
+
+        if (b->drained - now > NGX_COUNTERS_BUCKET_TICK) {
+            b->drained = now;
+        }
+
+        return;
+    }
+
+    ticks = (now - b->drained) / NGX_COUNTERS_BUCKET_TICK;
+
+    if (ticks > b->level / conf->rate) {
+        b->level = 0;
+
+    } else {
+        b->level -= ticks * conf->rate;
+    }
+
+    b->drained += ticks * NGX_COUNTERS_BUCKET_TICK;
+}
+
+
+/*
+ * With less than one drain in the model the portal may be empty already,
+ * part of its last drain having come to nothing.  Its next one is then up to
+ * a second away, however soon the model's would be.
+ */
+
+static void
+ngx_counters_bucket_phase(ngx_counters_bucket_t *b,
+    const ngx_counters_bucket_conf_t *conf, uint64_t now)
+{
+    if (b->level < conf->rate && b->drained < now) {
+        b->drained = now;
+    }
+}
