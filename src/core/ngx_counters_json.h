@@ -16,7 +16,8 @@
 
 /*
  * jansson's strict parser, which also refuses duplicate names, invalid UTF-8
- * and trailing bytes.  Nesting is bounded by jansson.
+ * and trailing bytes.  Nesting is bounded by jansson.  NGX_COUNTERS_OK or
+ * NGX_COUNTERS_DECLINED.
  */
 
 int ngx_counters_json_valid(const ngx_counters_str_t *text);
@@ -45,7 +46,10 @@ int ngx_counters_json_start(ngx_counters_json_iter_t *it,
 int ngx_counters_json_next(ngx_counters_json_iter_t *it,
     ngx_counters_str_t *name, ngx_counters_str_t *value);
 
-/* one member of an object by its name; NGX_COUNTERS_DECLINED if not there */
+/*
+ * One member of an object by its name, which is compared as it is written,
+ * escapes unread; NGX_COUNTERS_DECLINED if it is not there.
+ */
 
 int ngx_counters_json_member(const ngx_counters_str_t *object,
     const char *name, ngx_counters_str_t *value);
