@@ -73,5 +73,33 @@ int ngx_counters_args_json(ngx_counters_args_t *args,
 int ngx_counters_args_body(ngx_counters_args_t *args,
     const ngx_counters_str_t *content_type, const ngx_counters_str_t *in);
 
+/*
+ * What the readers of the formats share.  A new argument is cleared, and is
+ * NULL when the list is full; the reader counts it in once it is whole.
+ */
+
+ngx_counters_arg_t *ngx_counters_args_new(ngx_counters_args_t *args);
+
+/* splits name[key] in arg->name */
+
+int ngx_counters_args_subscript(ngx_counters_args_t *args,
+    ngx_counters_arg_t *arg);
+
+/*
+ * Steps over a media type in any case, alone or with parameters: they are
+ * left at *pos.
+ */
+
+int ngx_counters_args_type(unsigned char **pos, unsigned char *end,
+    const char *type);
+
+/* without regard to case */
+
+int ngx_counters_args_same(const ngx_counters_str_t *s, const char *p,
+    size_t len);
+
+#define ngx_counters_args_is(s, literal)                                      \
+    ngx_counters_args_same(s, literal, sizeof(literal) - 1)
+
 
 #endif /* _NGX_COUNTERS_ARGS_H_INCLUDED_ */
