@@ -1,0 +1,328 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ */
+
+
+#include "ngx_counters_fetch_event.h"
+
+
+static int ngx_counters_fetch_socket(CURL *easy, curl_socket_t s, int what,
+    void *data, void *sockp);
+static ngx_int_t ngx_counters_fetch_watch(ngx_connection_t *c, int what);
+static ngx_connection_t *ngx_counters_fetch_connection(
+    ngx_counters_fetch_loop_t *loop, curl_socket_t s);
+static void ngx_counters_fetch_free_connection(ngx_connection_t *c);
+static void ngx_counters_fetch_socket_handler(ngx_event_t *ev);
+static int ngx_counters_fetch_timeout(CURLM *multi, long timeout, void *data);
+static void ngx_counters_fetch_timeout_handler(ngx_event_t *ev);
+static void ngx_counters_fetch_action(ngx_counters_fetch_loop_t *loop,
+    curl_socket_t s, int mask);
+
+
+ngx_int_t
+ngx_counters_fetch_loop_open(ngx_counters_fetch_loop_t *loop)
+{
+    CURLM  *multi;
+
+    ngx_queue_init(&loop->connections);
+
+    loop->dummy.fd = (ngx_socket_t) -1;
+    loop->dummy.data = loop;
+
+    loop->timer.data = &loop->dummy;
+    loop->timer.handler = ngx_counters_fetch_timeout_handler;
+    loop->timer.log = loop->log;
+
+    /* those who wait for a call hold an exiting worker, not curl */
+    loop->timer.cancelable = 1;
+
+    loop->posted.data = &loop->dummy;
+    loop->posted.handler = ngx_counters_fetch_timeout_handler;
+    loop->posted.log = loop->log;
+
+    multi = loop->multi;
+
+    if (curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION,
+                          ngx_counters_fetch_socket)
+        != CURLM_OK
+        || curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, loop) != CURLM_OK
+        || curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION,
+                             ngx_counters_fetch_timeout)
+           != CURLM_OK
+        || curl_multi_setopt(multi, CURLMOPT_TIMERDATA, loop) != CURLM_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_counters_fetch_loop_close(ngx_counters_fetch_loop_t *loop)
+{
+    ngx_queue_t       *q;
+    ngx_connection_t  *c;
+
+    /* while curl cleans up it closes sockets: they are forgotten by then */
+
+    (void) curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, NULL);
+    (void) curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, NULL);
+
+    while (!ngx_queue_empty(&loop->connections)) {
+        q = ngx_queue_head(&loop->connections);
+        c = ngx_queue_data(q, ngx_connection_t, queue);
+
+        ngx_counters_fetch_free_connection(c);
+    }
+
+    if (loop->timer.timer_set) {
+        ngx_del_timer(&loop->timer);
+    }
+
+    if (loop->posted.posted) {
+        ngx_delete_posted_event(&loop->posted);
+    }
+}
+
+
+/*
+ * A failure returned to curl would end all transfers, not only this one:
+ * the owner of the transfer ends it alone.
+ */
+
+static int
+ngx_counters_fetch_socket(CURL *easy, curl_socket_t s, int what, void *data,
+    void *sockp)
+{
+    ngx_counters_fetch_loop_t *loop = data;
+
+    ngx_connection_t  *c;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_EVENT, loop->log, 0,
+                   "counters fetch socket: fd:%d what:%d c:%p",
+                   s, what, sockp);
+
+    c = sockp;
+
+    if (what == CURL_POLL_REMOVE) {
+
+        if (c != NULL) {
+            ngx_counters_fetch_free_connection(c);
+        }
+
+        return 0;
+    }
+
+    if (c == NULL) {
+        c = ngx_counters_fetch_connection(loop, s);
+    }
+
+    if (c == NULL || ngx_counters_fetch_watch(c, what) != NGX_OK) {
+        loop->lost(easy);
+    }
+
+    return 0;
+}
+
+
+/*
+ * Level-triggered: curl does not read a socket until EAGAIN.  The last
+ * change sets the mode of both directions, so the flags are always the same.
+ */
+
+static ngx_int_t
+ngx_counters_fetch_watch(ngx_connection_t *c, int what)
+{
+    ngx_event_t  *rev, *wev;
+
+    rev = c->read;
+    wev = c->write;
+
+    if ((what & CURL_POLL_IN) && !rev->active) {
+        if (ngx_add_event(rev, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if ((what & CURL_POLL_OUT) && !wev->active) {
+        if (ngx_add_event(wev, NGX_WRITE_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (!(what & CURL_POLL_IN) && rev->active) {
+        if (ngx_del_event(rev, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (!(what & CURL_POLL_OUT) && wev->active) {
+        if (ngx_del_event(wev, NGX_WRITE_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_connection_t *
+ngx_counters_fetch_connection(ngx_counters_fetch_loop_t *loop,
+    curl_socket_t s)
+{
+    ngx_connection_t  *c;
+
+    c = ngx_get_connection(s, loop->log);
+
+    if (c == NULL) {
+        return NULL;
+    }
+
+    c->data = loop;
+
+    c->read->handler = ngx_counters_fetch_socket_handler;
+    c->read->log = loop->log;
+
+    c->write->handler = ngx_counters_fetch_socket_handler;
+    c->write->log = loop->log;
+
+    ngx_queue_insert_tail(&loop->connections, &c->queue);
+
+    (void) curl_multi_assign(loop->multi, s, c);
+
+    return c;
+}
+
+
+/* the descriptor is curl's and stays open */
+
+static void
+ngx_counters_fetch_free_connection(ngx_connection_t *c)
+{
+    if (c->read->posted) {
+        ngx_delete_posted_event(c->read);
+    }
+
+    if (c->write->posted) {
+        ngx_delete_posted_event(c->write);
+    }
+
+    if (c->read->active) {
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT);
+    }
+
+    if (c->write->active) {
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, NGX_LEVEL_EVENT);
+    }
+
+    ngx_queue_remove(&c->queue);
+
+    ngx_free_connection(c);
+    c->fd = (ngx_socket_t) -1;
+}
+
+
+static void
+ngx_counters_fetch_socket_handler(ngx_event_t *ev)
+{
+    ngx_connection_t  *c;
+
+    c = ev->data;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, ev->log, 0,
+                   "counters fetch socket handler: fd:%d write:%d",
+                   c->fd, ev->write);
+
+    ngx_counters_fetch_action(c->data, c->fd,
+                              ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
+}
+
+
+/* curl's request for a call in "timeout" milliseconds; -1 for none */
+
+static int
+ngx_counters_fetch_timeout(CURLM *multi, long timeout, void *data)
+{
+    ngx_counters_fetch_loop_t *loop = data;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_EVENT, loop->log, 0,
+                   "counters fetch timeout: %l", timeout);
+
+    /* a timer that is set would not be moved by less than 300 ms */
+
+    if (loop->timer.timer_set) {
+        ngx_del_timer(&loop->timer);
+    }
+
+    if (loop->posted.posted) {
+        ngx_delete_posted_event(&loop->posted);
+    }
+
+    if (timeout > 0) {
+        ngx_add_timer(&loop->timer, (ngx_msec_t) timeout);
+
+    } else if (timeout == 0) {
+
+        /* sockets are polled in between, even if curl asks again and again */
+
+        ngx_post_event(&loop->posted, &ngx_posted_next_events);
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_counters_fetch_timeout_handler(ngx_event_t *ev)
+{
+    ngx_connection_t  *dummy;
+
+    ngx_log_debug0(NGX_LOG_DEBUG_EVENT, ev->log, 0,
+                   "counters fetch timeout handler");
+
+    dummy = ev->data;
+
+    ngx_counters_fetch_action(dummy->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+
+/* the connection of "s" may be gone afterwards */
+
+static void
+ngx_counters_fetch_action(ngx_counters_fetch_loop_t *loop, curl_socket_t s,
+    int mask)
+{
+    int         left;
+    CURL       *easy;
+    CURLMsg    *msg;
+    CURLcode    code;
+    CURLMcode   rc;
+
+    rc = curl_multi_socket_action(loop->multi, s, mask, &left);
+
+    if (rc != CURLM_OK) {
+        ngx_log_error(NGX_LOG_ERR, loop->log, 0,
+                      "counters: curl_multi_socket_action() failed (%d: %s)",
+                      rc, curl_multi_strerror(rc));
+    }
+
+    /*
+     * curl's queue is asked anew each time: what is called may add transfers
+     * and remove any, also one whose message is in the queue.  The message
+     * itself is gone with its handle.
+     */
+
+    while ((msg = curl_multi_info_read(loop->multi, &left)) != NULL) {
+
+        if (msg->msg != CURLMSG_DONE) {
+            continue;
+        }
+
+        easy = msg->easy_handle;
+        code = msg->data.result;
+
+        loop->done(easy, code);
+    }
+}
