@@ -91,7 +91,10 @@ typedef struct {
     ngx_slab_pool_t             *shpool;
     ngx_counters_zone_conf_t     conf;
     ngx_str_t                    name;        /* of the portal, for logs */
-    ngx_log_t                   *log;
+
+    /* the managed webhook, which every worker has; per process */
+    ngx_uint_t                   common;
+    u_char                       common_cred[NGX_COUNTERS_DIGEST_LEN];
 } ngx_counters_zone_t;
 
 
@@ -124,6 +127,7 @@ typedef struct {
     uint64_t                     hold_until;
     unsigned                     refreshing:1;
     unsigned                     flying:1;    /* its request is under way */
+    unsigned                     dry:1;       /* no quota for it now */
     ngx_str_t                    headers;
     ngx_str_t                    body;
     ngx_str_t                    time;
@@ -162,9 +166,10 @@ ngx_int_t ngx_counters_zone_init(ngx_counters_zone_t *zone,
 u_char *ngx_counters_zone_secret(ngx_counters_zone_t *zone);
 
 /*
- * NGX_OK with a copy, NGX_DECLINED if there is no such entry (view->hold is
- * set all the same), NGX_ERROR when the pool is out of memory.  Records that
- * the entry was asked for.
+ * NGX_OK with a copy, NGX_DECLINED if there is no such entry (the view tells
+ * of holds and refreshes all the same), NGX_ERROR when the pool is out of
+ * memory.  Without a pool nothing is copied.  Records that the entry was
+ * asked for.
  */
 
 ngx_int_t ngx_counters_zone_lookup(ngx_counters_zone_t *zone,
@@ -174,21 +179,34 @@ ngx_int_t ngx_counters_zone_lookup(ngx_counters_zone_t *zone,
 /*
  * Asks for a refresh.  NGX_OK: the caller is the one to do it, under a lease
  * until now + lease.  NGX_AGAIN: it is being done; with "wait" this worker is
- * woken when it is over.  NGX_DECLINED: the entry has changed since "seen"
- * (its fetched time, 0 for none).  NGX_ERROR: no room for an entry, logged.
- * Takes a lease over from a dead worker.
+ * woken when it is over.  NGX_DECLINED: the entry has an answer newer than
+ * "seen" (a fetched time, 0 for none).  NGX_ERROR: no room for an entry,
+ * logged.  With "check" a lease is taken over from a worker that is dead.
  */
+
+typedef struct {
+    ngx_counters_class_e         class;
+    uint32_t                     lease;
+    uint64_t                     seen;
+    unsigned                     wait:1;
+    unsigned                     check:1;
+} ngx_counters_ask_t;
 
 ngx_int_t ngx_counters_zone_acquire(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key, ngx_counters_owner_t *me,
-    ngx_counters_class_e class, ngx_uint_t wait, uint64_t now, uint32_t lease,
-    uint64_t seen);
+    ngx_counters_ask_t *ask, uint64_t now);
 
-/* a lease becomes a place in the queue; the class may be made UNKNOWN */
+/*
+ * A lease, or a flight that came to nothing, becomes a place in the queue.
+ * "split" halves the batches it may leave in.  The class becomes UNKNOWN for
+ * a credential that was never accepted; a flight returns to the front of the
+ * class it came from.  NGX_OK, NGX_BUSY when the queue is
+ * full, NGX_DECLINED when the caller does not own the key.
+ */
 
 ngx_int_t ngx_counters_zone_enqueue(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key, ngx_counters_owner_t *me,
-    ngx_counters_class_e class, uint64_t now);
+    ngx_counters_class_e class, ngx_uint_t split, uint64_t now);
 
 /*
  * The next calls to leave.  NGX_OK with a flight, its quota taken.
@@ -202,10 +220,22 @@ ngx_int_t ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
     ngx_msec_t *delay, ngx_uint_t *slot);
 
 /*
+ * Queues what is about to expire and was asked for within "ahead", if "has"
+ * says that this worker has its credential.  "has" is called with the mutex
+ * held.  Returns how many were queued.
+ */
+
+typedef ngx_uint_t (*ngx_counters_has_pt)(void *data, const u_char *digest);
+
+ngx_uint_t ngx_counters_zone_ahead(ngx_counters_zone_t *zone,
+    ngx_counters_owner_t *me, uint64_t now, ngx_counters_has_pt has,
+    void *data);
+
+/*
  * Ends a lease or a flight of one key with an answer, or with none (NULL:
- * nothing was learnt).  Keeps data when "answer" is a FAILURE and there is
- * data.  Returns the slots (bit slot % 64) of the workers to be woken.
- * *stored tells whether the answer is in the zone now.
+ * nothing was learnt).  A FAILURE keeps data that is there and starts the
+ * key's backoff.  *stored tells whether the answer is in the zone now.
+ * Returns the slots (bit slot % 64) of the workers to be woken.
  */
 
 uint64_t ngx_counters_zone_finish(ngx_counters_zone_t *zone,
@@ -214,19 +244,20 @@ uint64_t ngx_counters_zone_finish(ngx_counters_zone_t *zone,
 
 /*
  * The portal has answered, or failed, or has set a limit.  "until" is when
- * it may be asked again, 0 if it did not say.  The backoff doubles with each
- * failure in a row; then one call is tried.
+ * it may be asked again, 0 if it did not say.  A backoff doubles with each
+ * time in a row, and ends with one call that is tried.  Both return 1 when
+ * this has changed something that other workers should look at.
  */
 
-void ngx_counters_zone_portal_good(ngx_counters_zone_t *zone, uint64_t now);
-void ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
+ngx_uint_t ngx_counters_zone_portal_good(ngx_counters_zone_t *zone,
+    uint64_t now);
+ngx_uint_t ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
     ngx_counters_hold_e hold, uint64_t now, uint64_t until);
 
 /* OPERATION_TIME_LIMIT of one credential's method */
 
 void ngx_counters_zone_method_hold(ngx_counters_zone_t *zone,
-    const u_char cred[NGX_COUNTERS_DIGEST_LEN], ngx_uint_t method,
-    uint64_t now, uint64_t until);
+    const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t until);
 
 /* a request of a location with counters on that is not ours to delay */
 
@@ -251,7 +282,7 @@ ngx_uint_t ngx_counters_zone_revoke(ngx_counters_zone_t *zone,
 uint64_t ngx_counters_zone_refused(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key);
 
-/* calls of this credential that are queued or flying */
+/* calls of this credential that are queued */
 
 ngx_uint_t ngx_counters_zone_pending(ngx_counters_zone_t *zone,
     const u_char cred[NGX_COUNTERS_DIGEST_LEN]);

@@ -65,6 +65,9 @@ struct ngx_http_counters_portal_s {
 
 typedef struct {
     ngx_array_t                 portals;      /* ngx_http_counters_portal_t * */
+
+    ngx_socket_t               *wakes;        /* eventfds, one a worker slot */
+    ngx_uint_t                  nwakes;
 } ngx_http_counters_main_conf_t;
 
 

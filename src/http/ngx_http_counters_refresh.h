@@ -56,9 +56,13 @@ ngx_int_t ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
 void ngx_http_counters_refresh_leave(ngx_http_counters_worker_t *w,
     ngx_http_counters_item_t *item);
 
-/* called by others when something may have changed: looks at every waiter */
+/*
+ * When something may have changed elsewhere: looks at every waiter.  With
+ * "check" also at whether the workers they wait for are alive.
+ */
 
-void ngx_http_counters_refresh_scan(ngx_http_counters_worker_t *w);
+void ngx_http_counters_refresh_scan(ngx_http_counters_worker_t *w,
+    ngx_uint_t check);
 
 /* sends what may be sent now */
 

@@ -16,6 +16,7 @@
 
 
 #define NGX_HTTP_COUNTERS_BUCKETS  256       /* of waiters, by key hash */
+#define NGX_HTTP_COUNTERS_POLL     200       /* milliseconds */
 
 
 typedef struct {
@@ -23,7 +24,6 @@ typedef struct {
     ngx_counters_hmac_t         *hmac;
     ngx_counters_redis_t        *redis;      /* NULL: none */
     ngx_counters_creds_t        *creds;      /* plain credentials in use */
-    u_char                       webhook[NGX_COUNTERS_DIGEST_LEN];
 
     ngx_queue_t                  waiters[NGX_HTTP_COUNTERS_BUCKETS];
     ngx_uint_t                   nwaiters;
@@ -33,6 +33,8 @@ typedef struct {
     ngx_event_t                  pump;       /* when to dispatch next */
     ngx_event_t                  poll;       /* while requests wait */
     ngx_event_t                  tick;       /* housekeeping, cancelable */
+    ngx_connection_t             dummy;      /* data of these events */
+    uint64_t                     swept;      /* last housekeeping */
 } ngx_http_counters_worker_t;
 
 

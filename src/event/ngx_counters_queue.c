@@ -1,0 +1,889 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * Who refreshes what, and when: the part of the zone that keeps one refresh
+ * per key over all workers and sends them within the portal's quota.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include <signal.h>
+
+#include "ngx_counters_shm.h"
+
+
+/* how long the queue's head is left to the worker that has its credential */
+#define NGX_COUNTERS_OFFER        250
+
+/* a place in the queue is given up after this */
+#define NGX_COUNTERS_QUEUE_AGE    300000
+
+/* one dispatch in so many starts from the last class: nobody starves */
+#define NGX_COUNTERS_TURN         8
+
+#define NGX_COUNTERS_QUEUE_MAX    20000
+#define NGX_COUNTERS_UNKNOWN_MAX  2000
+
+/* the portal is held after so many failures in a row, milliseconds */
+#define NGX_COUNTERS_FAILURES     3
+#define NGX_COUNTERS_HOLD_FIRST   500
+#define NGX_COUNTERS_HOLD_MAX     5000
+
+#define NGX_COUNTERS_LIMIT_FIRST      1000
+#define NGX_COUNTERS_LIMIT_MAX        60000
+#define NGX_COUNTERS_OVERLOAD_FIRST   60000
+#define NGX_COUNTERS_OVERLOAD_MAX     600000
+#define NGX_COUNTERS_OPERATING_HOLD   60000
+#define NGX_COUNTERS_OPERATING_MAX    600000
+
+/* the same key is not asked for again at once after a failure */
+#define NGX_COUNTERS_RETRY_FIRST  1000
+#define NGX_COUNTERS_RETRY_MAX    30000
+
+/* a flight's lease outlives its timeout by this */
+#define NGX_COUNTERS_LEASE_SLACK  1000
+
+/* entries looked at in one go for refresh-ahead */
+#define NGX_COUNTERS_AHEAD_SCAN   1000
+#define NGX_COUNTERS_AHEAD_LEAD   3000
+
+
+static ngx_uint_t ngx_counters_alive(ngx_pid_t pid);
+static void ngx_counters_own_locked(ngx_counters_node_t *e,
+    ngx_counters_owner_t *me, ngx_counters_state_e state, uint64_t now);
+static void ngx_counters_queue_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_class_e class, ngx_uint_t front);
+static ngx_uint_t ngx_counters_known(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred);
+static ngx_counters_node_t *ngx_counters_head_locked(
+    ngx_counters_zone_t *zone, uint64_t now, ngx_uint_t *turn);
+static uint64_t ngx_counters_quota(ngx_counters_zone_t *zone,
+    ngx_uint_t class, ngx_uint_t turn);
+static ngx_int_t ngx_counters_offer_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, uint64_t now, ngx_msec_t *delay,
+    ngx_uint_t *slot);
+static void ngx_counters_take_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *head, ngx_counters_owner_t *me, uint64_t now,
+    ngx_uint_t max, ngx_counters_flight_t *flight);
+static void ngx_counters_fly_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_owner_t *me, uint64_t now,
+    ngx_counters_flight_t *flight);
+static ngx_uint_t ngx_counters_due(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, uint64_t now);
+static ngx_uint_t ngx_counters_answer_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_answer_in_t *answer, uint64_t now);
+
+
+ngx_int_t
+ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+    ngx_counters_owner_t *me, ngx_counters_ask_t *ask, uint64_t now)
+{
+    ngx_int_t             rc;
+    ngx_counters_node_t  *e;
+
+    ngx_counters_lock(zone);
+
+    e = ngx_counters_find_locked(zone, key);
+
+    if (e == NULL) {
+        e = ngx_counters_insert_locked(zone, key, now);
+        if (e == NULL) {
+            rc = NGX_ERROR;
+            goto done;
+        }
+    }
+
+    if (e->kind != NGX_COUNTERS_EMPTY && e->fetched > ask->seen
+        && now < e->fetched + e->ttl && e->marked == 0)
+    {
+        rc = NGX_DECLINED;
+        goto done;
+    }
+
+    if (e->state != NGX_COUNTERS_IDLE
+        && ((e->state != NGX_COUNTERS_QUEUED && now > e->lease)
+            || (ask->check && !ngx_counters_alive(e->pid))))
+    {
+        if (e->state == NGX_COUNTERS_QUEUED) {
+            ngx_counters_dequeue_locked(zone, e);
+
+        } else if (e->state == NGX_COUNTERS_FLYING) {
+            zone->sh->nflying--;
+        }
+
+        e->state = NGX_COUNTERS_IDLE;
+    }
+
+    if (e->state == NGX_COUNTERS_IDLE) {
+        ngx_counters_own_locked(e, me, NGX_COUNTERS_LEASED, now);
+        e->lease = now + ask->lease;
+        rc = NGX_OK;
+        goto done;
+    }
+
+    if (ask->wait) {
+        e->wake |= (uint64_t) 1 << (me->slot % 64);
+    }
+
+    if (e->state == NGX_COUNTERS_QUEUED && ask->class < e->class
+        && ngx_counters_known(zone, e->cred))
+    {
+        ngx_counters_dequeue_locked(zone, e);
+        ngx_counters_queue_locked(zone, e, ask->class, 0);
+    }
+
+    rc = NGX_AGAIN;
+
+done:
+
+    ngx_counters_unlock(zone);
+
+    return rc;
+}
+
+
+/* a zombie is alive until the master has reaped it, which it does at once */
+
+static ngx_uint_t
+ngx_counters_alive(ngx_pid_t pid)
+{
+    return kill(pid, 0) == 0 || ngx_errno != ESRCH;
+}
+
+
+static void
+ngx_counters_own_locked(ngx_counters_node_t *e, ngx_counters_owner_t *me,
+    ngx_counters_state_e state, uint64_t now)
+{
+    e->pid = me->pid;
+    e->slot = me->slot;
+    e->state = state;
+    e->since = now;
+}
+
+
+static ngx_uint_t
+ngx_counters_known(ngx_counters_zone_t *zone, ngx_counters_cred_node_t *cred)
+{
+    return cred->accepted
+           || (zone->common
+               && ngx_memcmp(cred->digest, zone->common_cred,
+                             NGX_COUNTERS_DIGEST_LEN)
+                  == 0);
+}
+
+
+static void
+ngx_counters_queue_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    ngx_counters_class_e class, ngx_uint_t front)
+{
+    e->state = NGX_COUNTERS_QUEUED;
+    e->class = class;
+
+    if (front) {
+        ngx_queue_insert_head(&zone->sh->queue[class], &e->queue);
+        ngx_queue_insert_head(&e->cred->pending[class], &e->pending);
+
+    } else {
+        ngx_queue_insert_tail(&zone->sh->queue[class], &e->queue);
+        ngx_queue_insert_tail(&e->cred->pending[class], &e->pending);
+    }
+
+    zone->sh->nqueued[class]++;
+    e->cred->npending++;
+}
+
+
+void
+ngx_counters_dequeue_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e)
+{
+    ngx_queue_remove(&e->queue);
+    ngx_queue_remove(&e->pending);
+
+    zone->sh->nqueued[e->class]--;
+    e->cred->npending--;
+
+    e->state = NGX_COUNTERS_IDLE;
+}
+
+
+ngx_int_t
+ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+    ngx_counters_owner_t *me, ngx_counters_class_e class, ngx_uint_t split,
+    uint64_t now)
+{
+    ngx_int_t                rc;
+    ngx_uint_t               max, front;
+    ngx_counters_node_t     *e;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    rc = NGX_DECLINED;
+
+    ngx_counters_lock(zone);
+
+    e = ngx_counters_find_locked(zone, key);
+
+    if (e == NULL || e->pid != me->pid
+        || (e->state != NGX_COUNTERS_LEASED
+            && e->state != NGX_COUNTERS_FLYING))
+    {
+        goto done;
+    }
+
+    front = (e->state == NGX_COUNTERS_FLYING);
+
+    if (front) {
+        sh->nflying--;
+        class = e->class;
+
+    } else if (!ngx_counters_known(zone, e->cred)) {
+        class = NGX_COUNTERS_UNKNOWN;
+    }
+
+    max = (class == NGX_COUNTERS_UNKNOWN) ? NGX_COUNTERS_UNKNOWN_MAX
+                                          : NGX_COUNTERS_QUEUE_MAX;
+
+    if (sh->nqueued[class] >= max) {
+        e->since = now;
+        e->state = NGX_COUNTERS_IDLE;
+        rc = NGX_BUSY;
+        goto done;
+    }
+
+    e->split = split;
+    ngx_counters_queue_locked(zone, e, class, front);
+    rc = NGX_OK;
+
+done:
+
+    ngx_counters_unlock(zone);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
+    ngx_counters_owner_t *me, uint64_t now, ngx_counters_flight_t *flight,
+    ngx_msec_t *delay, ngx_uint_t *slot)
+{
+    uint64_t                 until;
+    ngx_int_t                rc;
+    ngx_uint_t               max, turn;
+    ngx_counters_node_t     *e;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    ngx_counters_lock(zone);
+
+    e = ngx_counters_head_locked(zone, now, &turn);
+
+    if (e == NULL) {
+        rc = NGX_DONE;
+        goto done;
+    }
+
+    rc = NGX_AGAIN;
+
+    if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
+        != NGX_COUNTERS_OPEN)
+    {
+        *delay = ngx_max(until - now, 1);
+        goto done;
+    }
+
+    if (e->pid != me->pid
+        && !(zone->common && ngx_memcmp(e->cred->digest, zone->common_cred,
+                                        NGX_COUNTERS_DIGEST_LEN)
+                             == 0))
+    {
+        rc = ngx_counters_offer_locked(zone, e, now, delay, slot);
+        goto done;
+    }
+
+    max = ngx_max(zone->conf.batch >> e->split, 1);
+
+    if (zone->conf.batch > 1 && e->cred->npending < max
+        && now < e->since + zone->conf.batch_wait)
+    {
+        *delay = e->since + zone->conf.batch_wait - now;
+        goto done;
+    }
+
+    *delay = ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
+                                      ngx_counters_quota(zone, e->class,
+                                                         turn));
+    if (*delay) {
+        goto done;
+    }
+
+    if (sh->hold != NGX_COUNTERS_OPEN) {
+        sh->probe = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
+        max = 1;
+    }
+
+    if (e->cred->probe & (1 << e->method)) {
+        e->cred->hold[e->method] = now + zone->conf.timeout
+                                   + NGX_COUNTERS_LEASE_SLACK;
+        max = 1;
+    }
+
+    sh->turn++;
+    sh->offer = NULL;
+
+    ngx_counters_take_locked(zone, e, me, now, max, flight);
+    rc = NGX_OK;
+
+done:
+
+    ngx_counters_unlock(zone);
+
+    return rc;
+}
+
+
+/* skips, and forgets, calls whose method has come under a hold */
+
+static ngx_counters_node_t *
+ngx_counters_head_locked(ngx_counters_zone_t *zone, uint64_t now,
+    ngx_uint_t *turn)
+{
+    ngx_uint_t               i, class;
+    ngx_queue_t             *q;
+    ngx_counters_node_t     *e;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    *turn = (sh->turn % NGX_COUNTERS_TURN == NGX_COUNTERS_TURN - 1);
+
+    for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
+
+        class = *turn ? NGX_COUNTERS_CLASSES - 1 - i : i;
+
+        while (!ngx_queue_empty(&sh->queue[class])) {
+
+            q = ngx_queue_head(&sh->queue[class]);
+            e = ngx_queue_data(q, ngx_counters_node_t, queue);
+
+            if (e->cred->hold[e->method] <= now
+                && now < e->since + NGX_COUNTERS_QUEUE_AGE)
+            {
+                return e;
+            }
+
+            ngx_counters_dequeue_locked(zone, e);
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * Refreshes leave the reserve to requests passed through; those under
+ * credentials never accepted leave half of the rest to the others, unless it
+ * is their turn.
+ */
+
+static uint64_t
+ngx_counters_quota(ngx_counters_zone_t *zone, ngx_uint_t class,
+    ngx_uint_t turn)
+{
+    uint64_t  limit;
+
+    limit = (uint64_t) zone->conf.bucket.burst * (100 - zone->conf.reserve)
+            / 100;
+
+    if (class == NGX_COUNTERS_UNKNOWN && !turn) {
+        limit /= 2;
+    }
+
+    return ngx_max(limit, 1000);
+}
+
+
+ngx_uint_t
+ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now)
+{
+    uint64_t  level;
+
+    if (zone->conf.bucket.rate == 0) {
+        return 0;
+    }
+
+    level = ngx_counters_bucket_level(&zone->sh->bucket, &zone->conf.bucket,
+                                      now);
+
+    return level + 1000 > ngx_counters_quota(zone, NGX_COUNTERS_WAITING, 0);
+}
+
+
+/* the head is another worker's: it alone has the credential */
+
+static ngx_int_t
+ngx_counters_offer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    uint64_t now, ngx_msec_t *delay, ngx_uint_t *slot)
+{
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    if (sh->offer == e && now >= sh->offered + NGX_COUNTERS_OFFER) {
+
+        sh->offer = NULL;
+        *delay = 1;
+
+        if (!ngx_counters_alive(e->pid)) {
+            ngx_counters_dequeue_locked(zone, e);
+            return NGX_AGAIN;
+        }
+
+        /* it may be busy, or of another generation: others first */
+
+        ngx_queue_remove(&e->queue);
+        ngx_queue_insert_tail(&sh->queue[e->class], &e->queue);
+
+        return NGX_AGAIN;
+    }
+
+    if (sh->offer != e) {
+        sh->offer = e;
+        sh->offered = now;
+    }
+
+    *slot = e->slot;
+    *delay = sh->offered + NGX_COUNTERS_OFFER - now;
+
+    return NGX_BUSY;
+}
+
+
+/* the head, and what else waits under its credential, by class and age */
+
+static void
+ngx_counters_take_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *head,
+    ngx_counters_owner_t *me, uint64_t now, ngx_uint_t max,
+    ngx_counters_flight_t *flight)
+{
+    ngx_uint_t                 class;
+    ngx_queue_t               *q, *next;
+    ngx_counters_node_t       *e;
+    ngx_counters_cred_node_t  *cred;
+
+    cred = head->cred;
+
+    ngx_memcpy(flight->cred, cred->digest, NGX_COUNTERS_DIGEST_LEN);
+    flight->taken = now;
+    flight->n = 0;
+
+    ngx_counters_fly_locked(zone, head, me, now, flight);
+
+    for (class = 0; class < NGX_COUNTERS_CLASSES; class++) {
+
+        for (q = ngx_queue_head(&cred->pending[class]);
+             q != ngx_queue_sentinel(&cred->pending[class])
+             && flight->n < max;
+             q = next)
+        {
+            next = ngx_queue_next(q);
+            e = ngx_queue_data(q, ngx_counters_node_t, pending);
+
+            if (e->split == head->split && cred->hold[e->method] <= now) {
+                ngx_counters_fly_locked(zone, e, me, now, flight);
+            }
+        }
+    }
+}
+
+
+static void
+ngx_counters_fly_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    ngx_counters_owner_t *me, uint64_t now, ngx_counters_flight_t *flight)
+{
+    ngx_counters_key_locked(e, &flight->keys[flight->n++]);
+
+    ngx_counters_dequeue_locked(zone, e);
+    ngx_counters_own_locked(e, me, NGX_COUNTERS_FLYING, now);
+
+    e->lease = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
+    zone->sh->nflying++;
+}
+
+
+/* refresh-ahead */
+
+
+ngx_uint_t
+ngx_counters_zone_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
+    uint64_t now, ngx_counters_has_pt has, void *data)
+{
+    uint64_t                 until;
+    ngx_uint_t               n, queued;
+    ngx_queue_t             *q, *next;
+    ngx_counters_node_t     *e;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    queued = 0;
+
+    ngx_counters_lock(zone);
+
+    if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
+        != NGX_COUNTERS_OPEN)
+    {
+        goto done;
+    }
+
+    for (q = ngx_queue_head(&sh->ages), n = 0;
+         q != ngx_queue_sentinel(&sh->ages) && n < NGX_COUNTERS_AHEAD_SCAN;
+         q = next, n++)
+    {
+        next = ngx_queue_next(q);
+        e = ngx_queue_data(q, ngx_counters_node_t, age);
+
+        if (!ngx_counters_due(zone, e, now)) {
+
+            /* the jitter of ttl spreads ages by a tenth, no more */
+
+            if (!ngx_counters_due(zone, e, now + e->ttl / 8)) {
+                break;
+            }
+
+            continue;
+        }
+
+        if (e->asked + zone->conf.ahead < now) {
+            ngx_queue_remove(&e->age);
+            e->age.next = NULL;
+            continue;
+        }
+
+        if (e->state != NGX_COUNTERS_IDLE
+            || sh->nqueued[NGX_COUNTERS_AHEAD] >= NGX_COUNTERS_QUEUE_MAX
+            || ngx_counters_hold_locked(zone, e, e->cred, e->method, now,
+                                        &until)
+               != NGX_COUNTERS_OPEN
+            || !has(data, e->cred->digest))
+        {
+            continue;
+        }
+
+        ngx_counters_own_locked(e, me, NGX_COUNTERS_QUEUED, now);
+        e->split = 0;
+        ngx_counters_queue_locked(zone, e, NGX_COUNTERS_AHEAD, 0);
+        queued++;
+    }
+
+done:
+
+    ngx_counters_unlock(zone);
+
+    return queued;
+}
+
+
+static ngx_uint_t
+ngx_counters_due(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    uint64_t now)
+{
+    uint32_t  lead;
+
+    lead = ngx_min(e->ttl / 10, NGX_COUNTERS_AHEAD_LEAD);
+
+    return now + lead >= e->fetched + e->ttl || e->marked;
+}
+
+
+/* answers */
+
+
+uint64_t
+ngx_counters_zone_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+    ngx_counters_owner_t *me, ngx_counters_answer_in_t *answer, uint64_t now,
+    ngx_uint_t *stored)
+{
+    uint64_t              wake;
+    ngx_counters_node_t  *e;
+
+    wake = 0;
+    *stored = 0;
+
+    ngx_counters_lock(zone);
+
+    e = ngx_counters_find_locked(zone, key);
+
+    if (e == NULL) {
+        goto done;
+    }
+
+    if (answer) {
+        *stored = ngx_counters_answer_locked(zone, e, answer, now);
+    }
+
+    if (e->state != NGX_COUNTERS_IDLE && e->pid == me->pid) {
+
+        if (e->state == NGX_COUNTERS_QUEUED) {
+            ngx_counters_dequeue_locked(zone, e);
+
+        } else if (e->state == NGX_COUNTERS_FLYING) {
+            zone->sh->nflying--;
+        }
+
+        e->state = NGX_COUNTERS_IDLE;
+        e->since = now;
+    }
+
+    wake = e->wake;
+    e->wake = 0;
+
+done:
+
+    ngx_counters_unlock(zone);
+
+    return wake;
+}
+
+
+static ngx_uint_t
+ngx_counters_answer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    ngx_counters_answer_in_t *answer, uint64_t now)
+{
+    uint64_t  marked;
+
+    if (answer->kind == NGX_COUNTERS_FAILURE) {
+
+        e->failures += (e->failures < 31);
+        e->failed = now;
+        answer->ttl = ngx_counters_backoff(e->failures,
+                                           NGX_COUNTERS_RETRY_FIRST,
+                                           NGX_COUNTERS_RETRY_MAX,
+                                           ngx_random());
+        e->retry = now + answer->ttl;
+
+        if (e->kind == NGX_COUNTERS_DATA
+            && ngx_counters_freshness(now, e->fetched, e->ttl,
+                                      zone->conf.stale, zone->conf.error,
+                                      e->marked != 0)
+               != NGX_COUNTERS_EXPIRED)
+        {
+            return 0;
+        }
+
+        return ngx_counters_fill_locked(zone, e, answer, now) == NGX_OK;
+    }
+
+    e->failures = 0;
+    e->retry = 0;
+
+    if (answer->kind == NGX_COUNTERS_NEGATIVE) {
+        e->refused = now;
+
+        if (answer->ttl == 0) {
+            ngx_counters_clear_locked(zone, e);
+            return 0;
+        }
+
+        return ngx_counters_fill_locked(zone, e, answer, now) == NGX_OK;
+    }
+
+    /* what was under way when the credential was refused stays out */
+
+    if (e->cred->refused && e->cred->refused >= e->since) {
+        return 0;
+    }
+
+    marked = (e->marked && e->marked >= e->since) ? e->marked : 0;
+
+    if (ngx_counters_fill_locked(zone, e, answer, now) != NGX_OK) {
+        return 0;
+    }
+
+    e->marked = marked;
+
+    if (answer->origin == NGX_COUNTERS_FROM_PORTAL) {
+        e->refused = 0;
+        e->cred->refused = 0;
+        e->cred->accepted = now;
+        e->cred->hold[e->method] = 0;
+        e->cred->probe &= ~(1 << e->method);
+
+    } else if (e->cred->accepted == 0) {
+        e->cred->accepted = answer->fetched;
+    }
+
+    return 1;
+}
+
+
+/* holds */
+
+
+ngx_counters_hold_e
+ngx_counters_hold_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    ngx_counters_cred_node_t *cred, ngx_uint_t method, uint64_t now,
+    uint64_t *until)
+{
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    if (sh->hold != NGX_COUNTERS_OPEN) {
+
+        *until = ngx_max(sh->hold_until, sh->probe);
+
+        if (*until > now) {
+            return sh->hold;
+        }
+    }
+
+    if (cred && cred->hold[method] > now) {
+        *until = cred->hold[method];
+        return NGX_COUNTERS_OPERATED;
+    }
+
+    if (e && e->retry > now && e->failed >= sh->recovered) {
+        *until = e->retry;
+        return NGX_COUNTERS_BACKOFF;
+    }
+
+    *until = 0;
+
+    return NGX_COUNTERS_OPEN;
+}
+
+
+ngx_uint_t
+ngx_counters_zone_portal_good(ngx_counters_zone_t *zone, uint64_t now)
+{
+    ngx_uint_t               lifted;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    lifted = 0;
+
+    ngx_counters_lock(zone);
+
+    /* an answer that was under way before a limit does not lift it */
+
+    if (sh->hold == NGX_COUNTERS_BACKOFF || sh->hold_until <= now) {
+
+        if (sh->hold != NGX_COUNTERS_OPEN) {
+            sh->recovered = now;
+            lifted = 1;
+        }
+
+        sh->hold = NGX_COUNTERS_OPEN;
+        sh->hold_until = 0;
+        sh->probe = 0;
+        sh->failures = 0;
+    }
+
+    ngx_counters_unlock(zone);
+
+    return lifted;
+}
+
+
+ngx_uint_t
+ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
+    ngx_counters_hold_e hold, uint64_t now, uint64_t until)
+{
+    uint32_t                 first, max;
+    ngx_uint_t               n;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    ngx_counters_lock(zone);
+
+    /* several calls that were under way together fail but once */
+
+    if (sh->hold == hold && sh->hold_until > now) {
+        ngx_counters_unlock(zone);
+        return 0;
+    }
+
+    sh->failures++;
+    n = sh->failures;
+
+    switch (hold) {
+
+    case NGX_COUNTERS_LIMITED:
+        ngx_counters_bucket_fill(&sh->bucket, &zone->conf.bucket, now);
+        first = NGX_COUNTERS_LIMIT_FIRST;
+        max = NGX_COUNTERS_LIMIT_MAX;
+        break;
+
+    case NGX_COUNTERS_OVERLOADED:
+        first = NGX_COUNTERS_OVERLOAD_FIRST;
+        max = NGX_COUNTERS_OVERLOAD_MAX;
+        break;
+
+    default: /* NGX_COUNTERS_BACKOFF */
+
+        if (n < NGX_COUNTERS_FAILURES && sh->hold == NGX_COUNTERS_OPEN) {
+            ngx_counters_unlock(zone);
+            return 0;
+        }
+
+        n -= ngx_min(n - 1, NGX_COUNTERS_FAILURES - 1);
+        first = NGX_COUNTERS_HOLD_FIRST;
+        max = NGX_COUNTERS_HOLD_MAX;
+    }
+
+    if (until <= now) {
+        until = now + ngx_counters_backoff(n, first, max, ngx_random());
+    }
+
+    sh->hold = hold;
+    sh->hold_until = ngx_min(until, now + NGX_COUNTERS_OVERLOAD_MAX);
+    sh->probe = 0;
+
+    ngx_counters_unlock(zone);
+
+    return 1;
+}
+
+
+void
+ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
+    ngx_uint_t method, uint64_t now, uint64_t until)
+{
+    ngx_counters_cred_node_t  *cred;
+
+    ngx_counters_lock(zone);
+
+    cred = ngx_counters_insert_cred_locked(zone, digest, now);
+
+    if (cred) {
+        if (until <= now) {
+            until = now + NGX_COUNTERS_OPERATING_HOLD;
+        }
+
+        cred->hold[method] = ngx_min(until,
+                                     now + NGX_COUNTERS_OPERATING_MAX);
+        cred->probe |= 1 << method;
+    }
+
+    ngx_counters_unlock(zone);
+}
+
+
+void
+ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now)
+{
+    if (zone->conf.bucket.rate == 0) {
+        return;
+    }
+
+    ngx_counters_lock(zone);
+
+    ngx_counters_bucket_add(&zone->sh->bucket, &zone->conf.bucket, now);
+
+    ngx_counters_unlock(zone);
+}

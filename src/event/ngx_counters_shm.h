@@ -1,0 +1,178 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * How a zone lies in shared memory: for ngx_counters_zone.c and
+ * ngx_counters_queue.c only.  "_locked" functions want the zone's mutex held.
+ */
+
+
+#ifndef _NGX_COUNTERS_SHM_H_INCLUDED_
+#define _NGX_COUNTERS_SHM_H_INCLUDED_
+
+
+#include "ngx_counters_zone.h"
+
+
+#define NGX_COUNTERS_STAT_ROWS  16
+
+
+typedef enum {
+    NGX_COUNTERS_IDLE = 0,
+    NGX_COUNTERS_LEASED,        /* its owner looks into Redis */
+    NGX_COUNTERS_QUEUED,        /* in the refresh queue */
+    NGX_COUNTERS_FLYING         /* its owner asks the portal */
+} ngx_counters_state_e;
+
+
+/* the bytes of an answer: headers, then body */
+
+typedef struct {
+    uint32_t                headers;      /* lengths */
+    uint32_t                body;
+    uint32_t                time_offset;  /* of "time" in the body, 0: none */
+    uint32_t                time;
+    u_char                  etag[NGX_COUNTERS_ETAG_LEN];
+    u_char                  data[1];
+} ngx_counters_blob_t;
+
+
+/*
+ * A credential by its digest; node.key is its first bytes.  One that owns no
+ * entry is kept while it is worth remembering that it was accepted or
+ * refused.
+ */
+
+typedef struct {
+    ngx_rbtree_node_t       node;
+    ngx_queue_t             idle;         /* in sh->idle, if no entries */
+    ngx_queue_t             entries;
+    ngx_queue_t             pending[NGX_COUNTERS_CLASSES];
+    uint64_t                used;         /* when an entry last went */
+    uint64_t                accepted;     /* 0: never */
+    uint64_t                refused;      /* 0: never */
+    uint64_t                hold[NGX_COUNTERS_METHODS];
+    uint32_t                nentries;
+    uint32_t                npending;
+    unsigned                probe;        /* 1 << method: one call first */
+    u_char                  digest[NGX_COUNTERS_DIGEST_LEN];
+} ngx_counters_cred_node_t;
+
+
+/* kept within 256 bytes, a slab slot */
+
+typedef struct {
+    ngx_rbtree_node_t          node;
+    ngx_queue_t                lru;       /* in sh->lru, or sh->bare */
+    ngx_queue_t                siblings;  /* in cred->entries */
+    ngx_queue_t                queue;     /* in sh->queue, while QUEUED */
+    ngx_queue_t                pending;   /* in cred->pending, likewise */
+    ngx_queue_t                age;       /* in sh->ages; next NULL: not */
+    ngx_counters_cred_node_t  *cred;
+    ngx_counters_blob_t       *blob;
+
+    uint64_t                   user;
+    uint64_t                   group;
+    uint64_t                   fetched;
+    uint64_t                   asked;     /* to within a second */
+    uint64_t                   since;     /* in this state */
+    uint64_t                   lease;     /* until when it is the owner's */
+    uint64_t                   marked;    /* marked stale, 0: not */
+    uint64_t                   failed;    /* last failure */
+    uint64_t                   retry;     /* not asked again before */
+    uint64_t                   refused;   /* a 400, 401 or 403 */
+    uint64_t                   wake;      /* slots whose clients wait */
+
+    uint32_t                   ttl;
+    ngx_pid_t                  pid;       /* the owner, unless IDLE */
+    uint16_t                   status;
+    uint16_t                   slot;
+    unsigned                   method:2;
+    unsigned                   type:3;
+    unsigned                   kind:2;
+    unsigned                   origin:1;
+    unsigned                   state:2;
+    unsigned                   class:2;
+    unsigned                   failures:5;
+    unsigned                   split:3;   /* halved so often */
+    unsigned                   listed:1;  /* in sh->lru, not sh->bare */
+} ngx_counters_node_t;
+
+
+struct ngx_counters_zone_sh_s {
+    ngx_rbtree_t               entries;
+    ngx_rbtree_node_t          entries_sentinel;
+    ngx_rbtree_t               creds;
+    ngx_rbtree_node_t          creds_sentinel;
+
+    ngx_queue_t                lru;       /* with an answer; head: latest */
+    ngx_queue_t                bare;      /* without: leave first */
+    ngx_queue_t                idle;      /* credentials without entries */
+    ngx_queue_t                ages;      /* data, head: fetched longest ago */
+    ngx_queue_t                queue[NGX_COUNTERS_CLASSES];
+
+    ngx_counters_bucket_t      bucket;
+    ngx_counters_hold_e        hold;
+    uint64_t                   hold_until;
+    uint64_t                   probe;     /* until: one call is trying */
+    uint64_t                   recovered; /* last success after a hold */
+    unsigned                   failures;  /* in a row */
+    unsigned                   turn;      /* dispatches, see the queue */
+
+    uint64_t                   offered;   /* when the queue's head was left
+                                             to another worker */
+    void                      *offer;
+
+    ngx_uint_t                 nentries;
+    ngx_uint_t                 ncreds;
+    ngx_uint_t                 nqueued[NGX_COUNTERS_CLASSES];
+    ngx_uint_t                 nflying;
+
+    u_char                     secret[NGX_COUNTERS_SECRET_LEN];
+    ngx_atomic_t               stats[NGX_COUNTERS_STAT_ROWS]
+                                    [NGX_COUNTERS_STAT_COUNT];
+};
+
+
+#define ngx_counters_lock(zone)    ngx_shmtx_lock(&(zone)->shpool->mutex)
+#define ngx_counters_unlock(zone)  ngx_shmtx_unlock(&(zone)->shpool->mutex)
+
+
+ngx_counters_node_t *ngx_counters_find_locked(ngx_counters_zone_t *zone,
+    ngx_counters_key_t *key);
+ngx_counters_node_t *ngx_counters_insert_locked(ngx_counters_zone_t *zone,
+    ngx_counters_key_t *key, uint64_t now);
+void ngx_counters_delete_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, uint64_t now);
+
+ngx_counters_cred_node_t *ngx_counters_find_cred_locked(
+    ngx_counters_zone_t *zone, const u_char *digest);
+ngx_counters_cred_node_t *ngx_counters_insert_cred_locked(
+    ngx_counters_zone_t *zone, const u_char *digest, uint64_t now);
+
+/* replaces what an entry holds; NGX_ERROR when there is no room */
+
+ngx_int_t ngx_counters_fill_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_answer_in_t *answer, uint64_t now);
+void ngx_counters_clear_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e);
+
+void ngx_counters_key_locked(ngx_counters_node_t *e, ngx_counters_key_t *key);
+
+/* whether a refresh of the entry (NULL: of a new one) may be asked for */
+
+ngx_counters_hold_e ngx_counters_hold_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_cred_node_t *cred,
+    ngx_uint_t method, uint64_t now, uint64_t *until);
+
+/* whether a refresh would have to wait for quota */
+
+ngx_uint_t ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now);
+
+/* out of the queue, IDLE */
+
+void ngx_counters_dequeue_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e);
+
+
+#endif /* _NGX_COUNTERS_SHM_H_INCLUDED_ */

@@ -1,0 +1,373 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * The "redis" directive.  Its URL may carry a password, so none of its
+ * errors quotes it.
+ */
+
+
+#include "ngx_http_counters_setters.h"
+#include "ngx_http_counters_source.h"
+
+
+#define NGX_HTTP_COUNTERS_REDIS_PORT        6379
+#define NGX_HTTP_COUNTERS_REDIS_DB_MAX      65535
+#define NGX_HTTP_COUNTERS_REDIS_PREFIX_MAX  64
+
+
+static char *ngx_http_counters_redis_parameter(ngx_conf_t *cf,
+    ngx_str_t *arg, ngx_counters_redis_conf_t *rcf);
+static char *ngx_http_counters_redis_prefix(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_counters_redis_conf_t *rcf);
+static char *ngx_http_counters_redis_password(ngx_conf_t *cf,
+    ngx_str_t *source, ngx_counters_redis_conf_t *rcf);
+static char *ngx_http_counters_redis_tcp(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_counters_redis_conf_t *rcf);
+static char *ngx_http_counters_redis_unix(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_counters_redis_conf_t *rcf);
+static ngx_int_t ngx_http_counters_redis_user(u_char *p, u_char *last,
+    ngx_counters_redis_conf_t *rcf);
+static ngx_int_t ngx_http_counters_redis_unescape(ngx_str_t *s);
+static ngx_int_t ngx_http_counters_redis_db(u_char *p, u_char *last,
+    ngx_counters_redis_conf_t *rcf);
+static char *ngx_http_counters_redis_resolve(ngx_conf_t *cf, ngx_str_t *addr,
+    ngx_counters_redis_conf_t *rcf);
+
+
+static ngx_conf_num_bounds_t  ngx_http_counters_redis_timeout = {
+    NULL, 1, 60 * 1000
+};
+
+
+char *
+ngx_http_counters_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    char                       *rv;
+    ngx_str_t                  *value;
+    ngx_uint_t                  i;
+    ngx_counters_redis_conf_t  *rcf;
+
+    value = cf->args->elts;
+
+    rcf = ngx_pcalloc(cf->pool, sizeof(ngx_counters_redis_conf_t));
+    if (rcf == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_str_set(&rcf->prefix, "b24:");
+    rcf->timeout = 50;
+
+    if (ngx_strncasecmp(value[1].data, (u_char *) "rediss://", 9) == 0) {
+        return "cannot use rediss://, TLS is not supported by the hiredis "
+               "this module was built with; run a TLS client such as stunnel "
+               "and name its socket as unix:/path";
+    }
+
+    if (ngx_strncasecmp(value[1].data, (u_char *) "redis://", 8) == 0) {
+        rv = ngx_http_counters_redis_tcp(cf, &value[1], rcf);
+
+    } else if (ngx_strncmp(value[1].data, "unix:", 5) == 0) {
+        rv = ngx_http_counters_redis_unix(cf, &value[1], rcf);
+
+    } else {
+        return "must begin with redis://HOST or unix:/PATH";
+    }
+
+    for (i = 2; rv == NGX_CONF_OK && i < cf->args->nelts; i++) {
+        rv = ngx_http_counters_redis_parameter(cf, &value[i], rcf);
+    }
+
+    if (rv == NGX_CONF_OK && rcf->user.len && rcf->password.len == 0) {
+        return "has a user without a password";
+    }
+
+    block->portal->redis = rcf;
+
+    return rv;
+}
+
+
+static char *
+ngx_http_counters_redis_parameter(ngx_conf_t *cf, ngx_str_t *arg,
+    ngx_counters_redis_conf_t *rcf)
+{
+    ngx_str_t  s;
+
+    if (ngx_http_counters_parameter(arg, "prefix=", &s)) {
+        return ngx_http_counters_redis_prefix(cf, &s, rcf);
+    }
+
+    if (ngx_http_counters_parameter(arg, "timeout=", &s)) {
+        return ngx_http_counters_parse_time(cf, &s,
+                                            &ngx_http_counters_redis_timeout,
+                                            &rcf->timeout);
+    }
+
+    if (ngx_http_counters_parameter(arg, "password=", &s)) {
+        return ngx_http_counters_redis_password(cf, &s, rcf);
+    }
+
+    if (ngx_strncasecmp(arg->data, (u_char *) "redis://", 8) == 0
+        || ngx_strncasecmp(arg->data, (u_char *) "rediss://", 9) == 0
+        || ngx_strncmp(arg->data, "unix:", 5) == 0)
+    {
+        return "takes one URL, Redis Cluster is not supported yet";
+    }
+
+    return "has an invalid parameter, the known ones are \"prefix=\", "
+           "\"timeout=\" and \"password=\"";
+}
+
+
+/* braces would choose a Cluster slot, others need quoting in tools */
+
+static char *
+ngx_http_counters_redis_prefix(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_counters_redis_conf_t *rcf)
+{
+    size_t  i;
+    u_char  ch;
+
+    if (value->len > NGX_HTTP_COUNTERS_REDIS_PREFIX_MAX) {
+        return "has a prefix that is too long";
+    }
+
+    for (i = 0; i < value->len; i++) {
+        ch = value->data[i];
+
+        if (ch <= 0x20 || ch >= 0x7f || ch == '{' || ch == '}') {
+            return "has a prefix with spaces, braces, control or non-ASCII "
+                   "characters";
+        }
+    }
+
+    rcf->prefix = *value;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_counters_redis_password(ngx_conf_t *cf, ngx_str_t *source,
+    ngx_counters_redis_conf_t *rcf)
+{
+    if (rcf->password.len) {
+        return "has two passwords";
+    }
+
+    return ngx_http_counters_source(cf, source, &rcf->password);
+}
+
+
+/* redis://[user:password@]host[:port][/db] */
+
+static char *
+ngx_http_counters_redis_tcp(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_counters_redis_conf_t *rcf)
+{
+    u_char     *p, *last, *end, *at, *db;
+    ngx_str_t   addr;
+
+    p = text->data + sizeof("redis://") - 1;
+    last = text->data + text->len;
+
+    end = ngx_strlchr(p, last, '/');
+    db = end ? end + 1 : last;
+
+    if (end == NULL) {
+        end = last;
+    }
+
+    for (at = end; at > p && at[-1] != '@'; at--) { /* void */ }
+
+    if (at > p && ngx_http_counters_redis_user(p, at - 1, rcf) != NGX_OK) {
+        return "has an invalid user or password in its URL";
+    }
+
+    if (ngx_http_counters_redis_db(db, last, rcf) != NGX_OK) {
+        return "has an invalid database number in its URL";
+    }
+
+    addr.len = end - at;
+    addr.data = at;
+
+    if (ngx_strncasecmp(at, (u_char *) "unix:", 5) == 0) {
+        return "has an invalid host in its URL";
+    }
+
+    rcf->url.data = ngx_pnalloc(cf->pool, sizeof("redis:///") + addr.len
+                                          + NGX_INT_T_LEN);
+    if (rcf->url.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rcf->url.len = ngx_sprintf(rcf->url.data, "redis://%V/%ui", &addr,
+                               rcf->db)
+                   - rcf->url.data;
+
+    return ngx_http_counters_redis_resolve(cf, &addr, rcf);
+}
+
+
+/* unix:/path[?db=N] */
+
+static char *
+ngx_http_counters_redis_unix(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_counters_redis_conf_t *rcf)
+{
+    u_char     *last, *args;
+    ngx_str_t   addr;
+
+    last = text->data + text->len;
+
+    if (text->len < 7 || text->data[5] != '/') {
+        return "needs an absolute path after unix:";
+    }
+
+    args = ngx_strlchr(text->data, last, '?');
+
+    addr.len = (args ? args : last) - text->data;
+    addr.data = text->data;
+
+    if (args) {
+        args++;
+
+        if (last - args < 4
+            || ngx_strncmp(args, "db=", 3) != 0
+            || ngx_http_counters_redis_db(args + 3, last, rcf) != NGX_OK)
+        {
+            return "has an invalid database number in its URL";
+        }
+    }
+
+    rcf->url = *text;
+
+    return ngx_http_counters_redis_resolve(cf, &addr, rcf);
+}
+
+
+/* [user][:password], decoded where they stand, so that there is no copy */
+
+static ngx_int_t
+ngx_http_counters_redis_user(u_char *p, u_char *last,
+    ngx_counters_redis_conf_t *rcf)
+{
+    u_char  *colon;
+
+    colon = ngx_strlchr(p, last, ':');
+
+    rcf->user.len = (colon ? colon : last) - p;
+    rcf->user.data = p;
+
+    if (ngx_http_counters_redis_unescape(&rcf->user) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (colon == NULL) {
+        return NGX_OK;
+    }
+
+    rcf->password.len = last - (colon + 1);
+    rcf->password.data = colon + 1;
+
+    if (ngx_http_counters_redis_unescape(&rcf->password) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return rcf->password.len ? NGX_OK : NGX_ERROR;
+}
+
+
+/* wipes what is left over, and the delimiter, which ends the string */
+
+static ngx_int_t
+ngx_http_counters_redis_unescape(ngx_str_t *s)
+{
+    u_char     *p, *last, *d;
+    ngx_int_t   n;
+
+    d = s->data;
+    last = s->data + s->len;
+
+    for (p = s->data; p < last; p++) {
+
+        if (*p != '%') {
+            *d++ = *p;
+            continue;
+        }
+
+        if (last - p < 3) {
+            return NGX_ERROR;
+        }
+
+        n = ngx_hextoi(p + 1, 2);
+
+        if (n == NGX_ERROR || n == 0) {
+            return NGX_ERROR;
+        }
+
+        *d++ = (u_char) n;
+        p += 2;
+    }
+
+    s->len = d - s->data;
+
+    ngx_explicit_memzero(d, last + 1 - d);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_counters_redis_db(u_char *p, u_char *last,
+    ngx_counters_redis_conf_t *rcf)
+{
+    ngx_int_t  n;
+
+    if (p == last) {
+        return NGX_OK;
+    }
+
+    n = ngx_atoi(p, last - p);
+
+    if (n == NGX_ERROR || n > NGX_HTTP_COUNTERS_REDIS_DB_MAX) {
+        return NGX_ERROR;
+    }
+
+    rcf->db = n;
+
+    return NGX_OK;
+}
+
+
+/* now, because hiredis would resolve in the event loop */
+
+static char *
+ngx_http_counters_redis_resolve(ngx_conf_t *cf, ngx_str_t *addr,
+    ngx_counters_redis_conf_t *rcf)
+{
+    ngx_url_t  u;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = *addr;
+    u.default_port = NGX_HTTP_COUNTERS_REDIS_PORT;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+
+        if (u.err) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "%s in \"redis\" directive", u.err);
+        }
+
+        return NGX_CONF_ERROR;
+    }
+
+    rcf->addrs = u.addrs;
+    rcf->naddrs = u.naddrs;
+
+    return NGX_CONF_OK;
+}

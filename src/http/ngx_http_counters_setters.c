@@ -1,0 +1,652 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ */
+
+
+#include "ngx_http_counters_setters.h"
+#include "ngx_http_counters_source.h"
+#include "ngx_http_counters_url.h"
+
+
+/* the zone keeps spans in 32 bits of milliseconds */
+
+#define NGX_HTTP_COUNTERS_TIME_MAX      (30 * 24 * 3600 * (ngx_int_t) 1000)
+
+#define NGX_HTTP_COUNTERS_WAIT_MAX      (10 * 1000)
+#define NGX_HTTP_COUNTERS_RATE_MAX      1000000
+#define NGX_HTTP_COUNTERS_MAX_BODY_MIN  1024
+
+
+static ngx_int_t ngx_http_counters_parse_rate(ngx_str_t *value,
+    uint32_t *rate);
+static char *ngx_http_counters_rate_parameter(ngx_conf_t *cf,
+    ngx_str_t *arg, ngx_http_counters_portal_t *portal);
+
+
+static ngx_conf_num_bounds_t  ngx_http_counters_any_time = {
+    NULL, 0, NGX_HTTP_COUNTERS_TIME_MAX
+};
+
+static ngx_conf_num_bounds_t  ngx_http_counters_positive_time = {
+    NULL, 1, NGX_HTTP_COUNTERS_TIME_MAX
+};
+
+static ngx_conf_num_bounds_t  ngx_http_counters_batch_wait = {
+    NULL, 0, NGX_HTTP_COUNTERS_WAIT_MAX
+};
+
+
+char *
+ngx_http_counters_set_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return ngx_http_counters_url_base(cf, &value[1],
+                                      &block->portal->fetch.url);
+}
+
+
+char *
+ngx_http_counters_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR) {
+        return ngx_http_counters_invalid_value(cf, &value[1]);
+    }
+
+    if (size < (ssize_t) NGX_COUNTERS_ZONE_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"zone\" directive, "
+                           "it must be at least %dk",
+                           &value[1], NGX_COUNTERS_ZONE_MIN / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    block->portal->zone_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_counters_set_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return ngx_http_counters_source(cf, &value[1], &block->webhook);
+}
+
+
+char *
+ngx_http_counters_set_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ngx_str_t              *value;
+    ngx_uint_t              i, methods;
+    ngx_counters_method_e   method;
+
+    value = cf->args->elts;
+    methods = 0;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        method = ngx_counters_method((ngx_counters_str_t *) &value[i]);
+
+        if (method >= NGX_COUNTERS_METHODS) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "unknown method \"%V\" in \"methods\" "
+                               "directive", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (methods & (1 << method)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate method \"%V\" in \"methods\" "
+                               "directive", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        methods |= 1 << method;
+    }
+
+    block->portal->methods = methods;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_counters_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ngx_str_t              *value;
+    ngx_msec_t             *ttl;
+    ngx_counters_method_e   method;
+
+    value = cf->args->elts;
+    ttl = &block->ttl;
+
+    if (cf->args->nelts == 3) {
+        method = ngx_counters_method((ngx_counters_str_t *) &value[2]);
+
+        if (method >= NGX_COUNTERS_METHODS) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "unknown method \"%V\" in \"ttl\" directive",
+                               &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        ttl = &block->portal->ttl[method];
+    }
+
+    if (*ttl != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    return ngx_http_counters_parse_time(cf, &value[1],
+                                        &ngx_http_counters_positive_time, ttl);
+}
+
+
+char *
+ngx_http_counters_set_stale(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    char       *rv;
+    ngx_str_t  *value, s;
+
+    value = cf->args->elts;
+
+    rv = ngx_http_counters_parse_time(cf, &value[1],
+                                      &ngx_http_counters_any_time,
+                                      &block->portal->stale);
+
+    if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
+        return rv;
+    }
+
+    if (!ngx_http_counters_parameter(&value[2], "error=", &s)) {
+        return ngx_http_counters_invalid_parameter(cf, &value[2]);
+    }
+
+    return ngx_http_counters_parse_time(cf, &s, &ngx_http_counters_any_time,
+                                        &block->portal->stale_error);
+}
+
+
+char *
+ngx_http_counters_set_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ngx_str_t                   *value;
+    ngx_uint_t                   i;
+    ngx_http_counters_portal_t  *portal;
+
+    value = cf->args->elts;
+    portal = block->portal;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        portal->bucket.rate = 0;
+
+        if (cf->args->nelts > 2) {
+            return ngx_http_counters_invalid_parameter(cf, &value[2]);
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_counters_parse_rate(&value[1], &portal->bucket.rate)
+        != NGX_OK)
+    {
+        return ngx_http_counters_invalid_value(cf, &value[1]);
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+        if (ngx_http_counters_rate_parameter(cf, &value[i], portal)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_counters_parse_rate(ngx_str_t *value, uint32_t *rate)
+{
+    u_char     *p;
+    ngx_int_t   n, scale;
+
+    if (value->len < 4) {
+        return NGX_ERROR;
+    }
+
+    p = value->data + value->len - 3;
+
+    if (ngx_strcmp(p, "r/s") == 0) {
+        scale = 1;
+
+    } else if (ngx_strcmp(p, "r/m") == 0) {
+        scale = 60;
+
+    } else {
+        return NGX_ERROR;
+    }
+
+    n = ngx_atoi(value->data, value->len - 3);
+
+    if (n < 1 || n > NGX_HTTP_COUNTERS_RATE_MAX) {
+        return NGX_ERROR;
+    }
+
+    *rate = (uint32_t) (n * 1000 / scale);
+
+    return NGX_OK;
+}
+
+
+static char *
+ngx_http_counters_rate_parameter(ngx_conf_t *cf, ngx_str_t *arg,
+    ngx_http_counters_portal_t *portal)
+{
+    ngx_int_t  n;
+    ngx_str_t  s;
+
+    if (ngx_http_counters_parameter(arg, "burst=", &s)) {
+        n = ngx_atoi(s.data, s.len);
+
+        if (n < 1 || n > NGX_HTTP_COUNTERS_RATE_MAX) {
+            return ngx_http_counters_invalid_value(cf, arg);
+        }
+
+        portal->bucket.burst = (uint32_t) n * 1000;
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_counters_parameter(arg, "scope=", &s)) {
+
+        if (ngx_strcmp(s.data, "node") == 0) {
+            portal->rate_shared = 0;
+            return NGX_CONF_OK;
+        }
+
+        if (ngx_strcmp(s.data, "redis") == 0) {
+            portal->rate_shared = 1;
+            return NGX_CONF_OK;
+        }
+
+        return ngx_http_counters_invalid_value(cf, arg);
+    }
+
+    return ngx_http_counters_invalid_parameter(cf, arg);
+}
+
+
+char *
+ngx_http_counters_set_reserve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0 || value[1].data[value[1].len - 1] != '%') {
+        return ngx_http_counters_invalid_value(cf, &value[1]);
+    }
+
+    n = ngx_atoi(value[1].data, value[1].len - 1);
+
+    if (n == NGX_ERROR || n > 100) {
+        return ngx_http_counters_invalid_value(cf, &value[1]);
+    }
+
+    block->portal->reserve = n;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_counters_set_batch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ngx_int_t   n;
+    ngx_str_t  *value, s;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        n = 1;
+
+    } else {
+        n = ngx_atoi(value[1].data, value[1].len);
+    }
+
+    if (n < 1 || n > NGX_COUNTERS_BATCH_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"batch\" directive, "
+                           "it must be \"off\" or between 1 and %d",
+                           &value[1], NGX_COUNTERS_BATCH_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    block->portal->batch = n;
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    if (!ngx_http_counters_parameter(&value[2], "wait=", &s)) {
+        return ngx_http_counters_invalid_parameter(cf, &value[2]);
+    }
+
+    return ngx_http_counters_parse_time(cf, &s, &ngx_http_counters_batch_wait,
+                                        &block->portal->batch_wait);
+}
+
+
+char *
+ngx_http_counters_set_ahead(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        block->portal->ahead = 0;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_counters_parse_time(cf, &value[1],
+                                        &ngx_http_counters_any_time,
+                                        &block->portal->ahead);
+}
+
+
+char *
+ngx_http_counters_set_timeout(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    char       *rv;
+    ngx_str_t  *value, s;
+
+    value = cf->args->elts;
+
+    rv = ngx_http_counters_parse_time(cf, &value[1],
+                                      &ngx_http_counters_positive_time,
+                                      &block->portal->fetch.timeout);
+
+    if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
+        return rv;
+    }
+
+    if (!ngx_http_counters_parameter(&value[2], "connect=", &s)) {
+        return ngx_http_counters_invalid_parameter(cf, &value[2]);
+    }
+
+    return ngx_http_counters_parse_time(cf, &s,
+                                        &ngx_http_counters_positive_time,
+                                        &block->portal->fetch.connect_timeout);
+}
+
+
+char *
+ngx_http_counters_set_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return ngx_http_counters_source(cf, &value[1], &block->portal->secret);
+}
+
+
+char *
+ngx_http_counters_set_max_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR) {
+        return ngx_http_counters_invalid_value(cf, &value[1]);
+    }
+
+    if (size < NGX_HTTP_COUNTERS_MAX_BODY_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"max_body\" directive, "
+                           "it must be at least %dk", &value[1],
+                           NGX_HTTP_COUNTERS_MAX_BODY_MIN / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    block->portal->fetch.max_body = size;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_counters_set_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    ngx_fd_t          fd;
+    ngx_str_t        *value;
+    ngx_file_info_t   fi;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return ngx_http_counters_invalid_value(cf, &value[1]);
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    fd = ngx_open_file(value[1].data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" failed", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&fi, sizeof(ngx_file_info_t));
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_fd_info_n " \"%V\" failed", &value[1]);
+    }
+
+    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
+                           ngx_close_file_n " \"%V\" failed", &value[1]);
+    }
+
+    if (!ngx_is_file(&fi)) {
+        return ngx_http_counters_invalid_value(cf, &value[1]);
+    }
+
+    block->portal->fetch.ca = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_counters_set_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    return ngx_conf_set_flag_slot(cf, cmd, block->portal);
+}
+
+
+char *
+ngx_http_counters_set_events_token(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    char         *rv;
+    ngx_str_t    *value, *token;
+    ngx_uint_t    i;
+    ngx_array_t  *tokens;
+
+    value = cf->args->elts;
+
+    tokens = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                              sizeof(ngx_str_t));
+    if (tokens == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        token = ngx_array_push(tokens);
+        if (token == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        rv = ngx_http_counters_source(cf, &value[i], token);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    block->portal->events_tokens = tokens;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_counters_set_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    char       *p;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+    p = (char *) block->portal;
+
+    return ngx_http_counters_parse_time(cf, &value[1],
+                                        &ngx_http_counters_any_time,
+                                        (ngx_msec_t *) (p + cmd->offset));
+}
+
+
+char *
+ngx_http_counters_parse_time(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_conf_num_bounds_t *bounds, ngx_msec_t *msec)
+{
+    ngx_int_t   n;
+    ngx_str_t  *args;
+
+    n = ngx_parse_time(value, 0);
+
+    if (n == NGX_ERROR) {
+        return ngx_http_counters_invalid_value(cf, value);
+    }
+
+    if (n < bounds->low || n > bounds->high) {
+        args = cf->args->elts;
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"%V\" directive, "
+                           "it must be between %ims and %ims",
+                           value, &args[0], bounds->low, bounds->high);
+        return NGX_CONF_ERROR;
+    }
+
+    *msec = n;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_counters_invalid_value(ngx_conf_t *cf, ngx_str_t *value)
+{
+    ngx_str_t  *args;
+
+    args = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"%V\" directive",
+                       value, &args[0]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value)
+{
+    ngx_str_t  *args;
+
+    args = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"%V\" directive",
+                       value, &args[0]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+ngx_uint_t
+ngx_http_counters_parameter(ngx_str_t *arg, const char *name,
+    ngx_str_t *value)
+{
+    size_t  len;
+
+    len = ngx_strlen(name);
+
+    if (ngx_strncmp(arg->data, name, len) != 0) {
+        return 0;
+    }
+
+    value->len = arg->len - len;
+    value->data = arg->data + len;
+
+    return 1;
+}
