@@ -5,6 +5,7 @@
 
 
 #include "ngx_counters_fetch.h"
+#include "ngx_counters_fetch_easy.h"
 #include "ngx_counters_fetch_event.h"
 #include "ngx_counters_redirect.h"
 
@@ -16,9 +17,8 @@
 #define NGX_COUNTERS_FETCH_HOST_CONNS   8L
 #define NGX_COUNTERS_FETCH_IDLE_CONNS   64L
 
-/* bytes: headers handed on, the first buffer of a body */
+/* bytes, to begin with */
 
-#define NGX_COUNTERS_FETCH_HEADERS      4096
 #define NGX_COUNTERS_FETCH_BUFFER       4096
 
 
@@ -60,8 +60,6 @@ struct ngx_counters_fetch_s {
 static ngx_counters_fetch_t *ngx_counters_fetch_create(
     ngx_counters_fetcher_t *fetcher, ngx_counters_fetch_conf_t *conf,
     ngx_str_t *path, ngx_str_t *body);
-static ngx_int_t ngx_counters_fetch_setup(ngx_counters_fetch_t *fetch);
-static ngx_int_t ngx_counters_fetch_setup_tls(ngx_counters_fetch_t *fetch);
 static ngx_int_t ngx_counters_fetch_start(ngx_counters_fetch_t *fetch,
     ngx_str_t *base);
 static size_t ngx_counters_fetch_write(char *p, size_t size, size_t n,
@@ -69,36 +67,12 @@ static size_t ngx_counters_fetch_write(char *p, size_t size, size_t n,
 static void ngx_counters_fetch_deadline_handler(ngx_event_t *ev);
 static void ngx_counters_fetch_lost(CURL *easy);
 static void ngx_counters_fetch_done(CURL *easy, CURLcode code);
-static ngx_counters_fetch_rc_e ngx_counters_fetch_code(CURLcode code);
 static const char *ngx_counters_fetch_redirect(ngx_counters_fetch_t *fetch);
 static void ngx_counters_fetch_finish(ngx_counters_fetch_t *fetch,
     ngx_counters_fetch_rc_e rc, const char *error);
-static time_t ngx_counters_fetch_retry_after(CURL *easy);
-static u_char *ngx_counters_fetch_headers(CURL *easy, u_char *p, u_char *last);
-static ngx_uint_t ngx_counters_fetch_header_wanted(const char *name);
-static u_char *ngx_counters_fetch_header(struct curl_header *h, u_char *p,
-    u_char *last);
 static void ngx_counters_fetch_stop(ngx_counters_fetch_t *fetch);
 static void ngx_counters_fetch_wipe(ngx_str_t *s);
 static void ngx_counters_fetch_free(ngx_counters_fetch_t *fetch);
-
-
-static const struct {
-    CURLoption   option;
-    long         value;
-} ngx_counters_fetch_options[] = {
-    { CURLOPT_POST, 1 },
-    { CURLOPT_FOLLOWLOCATION, 0 },
-    { CURLOPT_PATH_AS_IS, 1 },
-    { CURLOPT_NETRC, CURL_NETRC_IGNORED },
-
-    /* a resolver thread must neither use signals nor be waited for */
-    { CURLOPT_NOSIGNAL, 1 },
-    { CURLOPT_QUICK_EXIT, 1 },
-
-    { CURLOPT_TCP_NODELAY, 1 },
-    { CURLOPT_TCP_KEEPALIVE, 1 }
-};
 
 
 ngx_counters_fetcher_t *
@@ -214,6 +188,7 @@ ngx_counters_fetch_post(ngx_counters_fetcher_t *fetcher,
     ngx_counters_fetch_conf_t *conf, ngx_str_t *path, ngx_str_t *body,
     ngx_counters_fetch_pt handler, void *data)
 {
+    ngx_str_t              part;
     ngx_counters_fetch_t  *fetch;
 
     if (fetcher->closing) {
@@ -230,8 +205,14 @@ ngx_counters_fetch_post(ngx_counters_fetcher_t *fetcher,
     fetch->handler = handler;
     fetch->data = data;
 
-    if (ngx_counters_fetch_setup(fetch) != NGX_OK
-        || ngx_counters_fetch_setup_tls(fetch) != NGX_OK
+    part.data = fetch->request.data + fetch->path;
+    part.len = body->len;
+
+    fetch->easy = ngx_counters_fetch_easy_create(conf, fetcher->headers, &part,
+                                                 ngx_counters_fetch_write,
+                                                 fetch);
+
+    if (fetch->easy == NULL
         || ngx_counters_fetch_start(fetch, &conf->url) != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, fetcher->log, 0,
@@ -315,122 +296,11 @@ ngx_counters_fetch_create(ngx_counters_fetcher_t *fetcher,
 }
 
 
-static ngx_int_t
-ngx_counters_fetch_setup(ngx_counters_fetch_t *fetch)
-{
-    CURL        *easy;
-    ngx_uint_t   i;
-
-    easy = curl_easy_init();
-    if (easy == NULL) {
-        return NGX_ERROR;
-    }
-
-    fetch->easy = easy;
-
-    for (i = 0;
-         i < sizeof(ngx_counters_fetch_options)
-             / sizeof(ngx_counters_fetch_options[0]);
-         i++)
-    {
-        if (curl_easy_setopt(easy, ngx_counters_fetch_options[i].option,
-                             ngx_counters_fetch_options[i].value)
-            != CURLE_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    /* the environment must not choose a proxy */
-
-    if (curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch) != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https")
-           != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_USERAGENT, "nginx-counters")
-           != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->fetcher->headers)
-           != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
-                            fetch->request.data + fetch->path)
-           != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                            (curl_off_t) (fetch->request.len - fetch->path))
-           != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION,
-                            ngx_counters_fetch_write)
-           != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch) != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
-                            (curl_off_t) fetch->conf->max_body)
-           != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                            (long) fetch->conf->connect_timeout)
-           != CURLE_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * Certificates come from one file: curl keeps it parsed between connections
- * then, but would read a directory and the file each time.  The directory
- * would also add the system's authorities to "ca".
- */
-
-static ngx_int_t
-ngx_counters_fetch_setup_tls(ngx_counters_fetch_t *fetch)
-{
-    CURL                       *easy;
-    char                       *file;
-    ngx_counters_fetch_conf_t  *conf;
-
-    easy = fetch->easy;
-    conf = fetch->conf;
-
-    if (curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, conf->verify ? 1L : 0L)
-        != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST,
-                            conf->verify ? 2L : 0L)
-           != CURLE_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (conf->ca.len
-        && curl_easy_setopt(easy, CURLOPT_CAINFO, conf->ca.data) != CURLE_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    file = (char *) conf->ca.data;
-
-    if (conf->ca.len == 0
-        && curl_easy_getinfo(easy, CURLINFO_CAINFO, &file) != CURLE_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (file != NULL
-        && curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
 /* begins the call anew at "base" */
 
 static ngx_int_t
 ngx_counters_fetch_start(ngx_counters_fetch_t *fetch, ngx_str_t *base)
 {
-    long        version, wait;
     u_char     *p;
     ngx_str_t   url;
 
@@ -449,25 +319,7 @@ ngx_counters_fetch_start(ngx_counters_fetch_t *fetch, ngx_str_t *base)
     fetch->url = url;
     fetch->base = base->len;
 
-    /*
-     * Over TLS the handshake tells whether calls can share a connection, and
-     * it pays to wait for that.  Without it only the first answer would.
-     */
-
-    if (ngx_strncasecmp(url.data, (u_char *) "https:", 6) == 0) {
-        version = CURL_HTTP_VERSION_2TLS;
-        wait = 1;
-
-    } else {
-        version = CURL_HTTP_VERSION_1_1;
-        wait = 0;
-    }
-
-    if (curl_easy_setopt(fetch->easy, CURLOPT_URL, fetch->url.data) != CURLE_OK
-        || curl_easy_setopt(fetch->easy, CURLOPT_HTTP_VERSION, version)
-           != CURLE_OK
-        || curl_easy_setopt(fetch->easy, CURLOPT_PIPEWAIT, wait) != CURLE_OK)
-    {
+    if (ngx_counters_fetch_easy_url(fetch->easy, &fetch->url) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -557,16 +409,12 @@ ngx_counters_fetch_deadline_handler(ngx_event_t *ev)
 static void
 ngx_counters_fetch_lost(CURL *easy)
 {
-    void                  *data;
     ngx_counters_fetch_t  *fetch;
 
-    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &data) != CURLE_OK
-        || data == NULL)
-    {
+    fetch = ngx_counters_fetch_easy_data(easy);
+    if (fetch == NULL) {
         return;
     }
-
-    fetch = data;
 
     ngx_post_event(&fetch->timer, &ngx_posted_next_events);
 }
@@ -575,26 +423,25 @@ ngx_counters_fetch_lost(CURL *easy)
 static void
 ngx_counters_fetch_done(CURL *easy, CURLcode code)
 {
-    long                   status;
-    void                  *data;
+    ngx_uint_t             status;
     const char            *error;
     ngx_counters_fetch_t  *fetch;
 
-    status = 0;
-    data = NULL;
+    fetch = ngx_counters_fetch_easy_data(easy);
+    if (fetch == NULL) {
+        return;
+    }
 
-    (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &data);
-    (void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-
-    fetch = data;
+    status = ngx_counters_fetch_easy_status(easy);
 
     ngx_log_debug3(NGX_LOG_DEBUG_EVENT, fetch->fetcher->log, 0,
-                   "counters fetch done: %p code:%d status:%l",
+                   "counters fetch done: %p code:%d status:%ui",
                    fetch, code, status);
 
     if (code != CURLE_OK) {
         error = fetch->error ? fetch->error : curl_easy_strerror(code);
-        ngx_counters_fetch_finish(fetch, ngx_counters_fetch_code(code), error);
+        ngx_counters_fetch_finish(fetch, ngx_counters_fetch_easy_code(code),
+                                  error);
         return;
     }
 
@@ -614,33 +461,6 @@ ngx_counters_fetch_done(CURL *easy, CURLcode code)
     }
 
     ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_OK, "");
-}
-
-
-static ngx_counters_fetch_rc_e
-ngx_counters_fetch_code(CURLcode code)
-{
-    switch (code) {
-
-    case CURLE_OPERATION_TIMEDOUT:
-        return NGX_COUNTERS_FETCH_TIMEOUT;
-
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL:     /* HTTP/0.9 */
-    case CURLE_BAD_FUNCTION_ARGUMENT:    /* a header without a colon */
-    case CURLE_PARTIAL_FILE:
-    case CURLE_WRITE_ERROR:
-    case CURLE_FILESIZE_EXCEEDED:
-    case CURLE_BAD_CONTENT_ENCODING:
-    case CURLE_HTTP2:
-#if (LIBCURL_VERSION_NUM >= 0x080600)
-    case CURLE_TOO_LARGE:
-#endif
-        return NGX_COUNTERS_FETCH_MALFORMED;
-
-    default:
-        return NGX_COUNTERS_FETCH_CONNECT;
-    }
 }
 
 
@@ -719,9 +539,7 @@ static void
 ngx_counters_fetch_finish(ngx_counters_fetch_t *fetch,
     ngx_counters_fetch_rc_e rc, const char *error)
 {
-    long                          status;
     u_char                        headers[NGX_COUNTERS_FETCH_HEADERS];
-    u_char                       *last;
     ngx_counters_fetch_result_t   result;
 
     ngx_log_debug3(NGX_LOG_DEBUG_EVENT, fetch->fetcher->log, 0,
@@ -738,16 +556,7 @@ ngx_counters_fetch_finish(ngx_counters_fetch_t *fetch,
 
     if (rc == NGX_COUNTERS_FETCH_OK) {
 
-        status = 0;
-        (void) curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
-
-        last = ngx_counters_fetch_headers(fetch->easy, headers,
-                                          headers + sizeof(headers));
-
-        result.status = status;
-        result.retry_after = ngx_counters_fetch_retry_after(fetch->easy);
-        result.headers.data = headers;
-        result.headers.len = last - headers;
+        ngx_counters_fetch_easy_result(fetch->easy, headers, &result);
         result.body = fetch->response;
     }
 
@@ -756,124 +565,6 @@ ngx_counters_fetch_finish(ngx_counters_fetch_t *fetch,
     fetch->handler(fetch->data, &result);
 
     ngx_counters_fetch_free(fetch);
-}
-
-
-/* RFC 9110, section 10.2.3: seconds or a date */
-
-static time_t
-ngx_counters_fetch_retry_after(CURL *easy)
-{
-    size_t               len;
-    time_t               value;
-    u_char              *p;
-    struct curl_header  *h;
-
-    if (curl_easy_header(easy, "Retry-After", 0, CURLH_HEADER, -1, &h)
-        != CURLHE_OK)
-    {
-        return -1;
-    }
-
-    p = (u_char *) h->value;
-    len = ngx_strlen(h->value);
-
-    value = ngx_atotm(p, len);
-
-    if (value != NGX_ERROR) {
-        return value;
-    }
-
-    value = ngx_parse_http_time(p, len);
-
-    if (value == NGX_ERROR) {
-        return -1;
-    }
-
-    return ngx_max(value - ngx_time(), 0);
-}
-
-
-static u_char *
-ngx_counters_fetch_headers(CURL *easy, u_char *p, u_char *last)
-{
-    struct curl_header  *h;
-
-    if (curl_easy_header(easy, "Content-Type", 0, CURLH_HEADER, -1, &h)
-        == CURLHE_OK)
-    {
-        p = ngx_counters_fetch_header(h, p, last);
-    }
-
-    h = NULL;
-
-    for ( ;; ) {
-        h = curl_easy_nextheader(easy, CURLH_HEADER, -1, h);
-
-        if (h == NULL) {
-            break;
-        }
-
-        if (ngx_counters_fetch_header_wanted(h->name)) {
-            p = ngx_counters_fetch_header(h, p, last);
-        }
-    }
-
-    return p;
-}
-
-
-static ngx_uint_t
-ngx_counters_fetch_header_wanted(const char *name)
-{
-    return ngx_strcasecmp((u_char *) name,
-                          (u_char *) "X-Content-Type-Options")
-           == 0
-           || ngx_strncasecmp((u_char *) name, (u_char *) "Access-Control-",
-                              sizeof("Access-Control-") - 1)
-              == 0;
-}
-
-
-/*
- * The letters' case depends on the protocol and is made uniform.  A header
- * with an odd name or value, or without room, is left out.
- */
-
-static u_char *
-ngx_counters_fetch_header(struct curl_header *h, u_char *p, u_char *last)
-{
-    u_char   ch, prev, *s;
-    size_t   len;
-
-    len = ngx_strlen(h->name) + ngx_strlen(h->value);
-
-    if (len + sizeof(": " CRLF) - 1 > (size_t) (last - p)) {
-        return p;
-    }
-
-    for (s = (u_char *) h->name; *s; s++) {
-        ch = *s | 0x20;
-
-        if ((ch < 'a' || ch > 'z') && *s != '-') {
-            return p;
-        }
-    }
-
-    for (s = (u_char *) h->value; *s; s++) {
-        if (*s < 0x20 || *s == 0x7f) {
-            return p;
-        }
-    }
-
-    prev = '-';
-
-    for (s = (u_char *) h->name; *s; s++) {
-        *p++ = (prev == '-') ? ngx_toupper(*s) : ngx_tolower(*s);
-        prev = *s;
-    }
-
-    return ngx_sprintf(p, ": %s" CRLF, h->value);
 }
 
 
