@@ -25,7 +25,7 @@ typedef struct {
 } ngx_http_counters_block_t;
 
 
-/* directives that are one time: offset into the portal, post bounds or NULL */
+/* directives that are one time, 0 allowed: cmd->offset is into the portal */
 
 char *ngx_http_counters_set_time(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

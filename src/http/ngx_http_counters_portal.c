@@ -1,0 +1,665 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ */
+
+
+#include "ngx_http_counters_portal.h"
+#include "ngx_http_counters_setters.h"
+#include "ngx_http_counters_url.h"
+
+
+#define NGX_HTTP_COUNTERS_NAME_MAX  64
+
+/* the directive may be given again: added to the nginx's own types */
+
+#define NGX_HTTP_COUNTERS_REPEATED  0x00010000
+
+
+static ngx_int_t ngx_http_counters_portal_name(ngx_str_t *name);
+static ngx_http_counters_portal_t *ngx_http_counters_portal_create(
+    ngx_conf_t *cf, ngx_str_t *name);
+static char *ngx_http_counters_portal_directive(ngx_conf_t *cf,
+    ngx_command_t *dummy, void *conf);
+static ngx_uint_t ngx_http_counters_portal_nargs(ngx_conf_t *cf,
+    ngx_command_t *cmd);
+static char *ngx_http_counters_portal_finish(ngx_conf_t *cf,
+    ngx_http_counters_block_t *block);
+static char *ngx_http_counters_portal_identity(ngx_conf_t *cf,
+    ngx_http_counters_portal_t *portal);
+static char *ngx_http_counters_portal_ttl(ngx_conf_t *cf,
+    ngx_http_counters_block_t *block);
+static char *ngx_http_counters_portal_webhook(ngx_conf_t *cf,
+    ngx_http_counters_block_t *block);
+static char *ngx_http_counters_portal_limits(ngx_conf_t *cf,
+    ngx_http_counters_portal_t *portal);
+static char *ngx_http_counters_portal_zone(ngx_conf_t *cf,
+    ngx_http_counters_portal_t *portal);
+static ngx_int_t ngx_http_counters_portal_init_zone(ngx_shm_zone_t *shm_zone,
+    void *data);
+
+
+/* what may stand inside the block; offsets are into the portal */
+
+static ngx_command_t  ngx_http_counters_portal_commands[] = {
+
+    { ngx_string("url"),
+      NGX_CONF_TAKE1,
+      ngx_http_counters_set_url,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("zone"),
+      NGX_CONF_TAKE1,
+      ngx_http_counters_set_zone,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("redis"),
+      NGX_CONF_1MORE,
+      ngx_http_counters_set_redis,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("webhook"),
+      NGX_CONF_TAKE1,
+      ngx_http_counters_set_webhook,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("methods"),
+      NGX_CONF_1MORE,
+      ngx_http_counters_set_methods,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("ttl"),
+      NGX_CONF_TAKE12|NGX_HTTP_COUNTERS_REPEATED,
+      ngx_http_counters_set_ttl,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("stale"),
+      NGX_CONF_TAKE12,
+      ngx_http_counters_set_stale,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("negative"),
+      NGX_CONF_TAKE1,
+      ngx_http_counters_set_time,
+      0,
+      offsetof(ngx_http_counters_portal_t, negative),
+      NULL },
+
+    { ngx_string("rate"),
+      NGX_CONF_TAKE123,
+      ngx_http_counters_set_rate,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("reserve"),
+      NGX_CONF_TAKE1,
+      ngx_http_counters_set_reserve,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("batch"),
+      NGX_CONF_TAKE12,
+      ngx_http_counters_set_batch,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("ahead"),
+      NGX_CONF_TAKE1,
+      ngx_http_counters_set_ahead,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("timeout"),
+      NGX_CONF_TAKE12,
+      ngx_http_counters_set_timeout,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("wait"),
+      NGX_CONF_TAKE1,
+      ngx_http_counters_set_time,
+      0,
+      offsetof(ngx_http_counters_portal_t, wait),
+      NULL },
+
+    { ngx_string("secret"),
+      NGX_CONF_TAKE1,
+      ngx_http_counters_set_secret,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("max_body"),
+      NGX_CONF_TAKE1,
+      ngx_http_counters_set_max_body,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("ca"),
+      NGX_CONF_TAKE1,
+      ngx_http_counters_set_ca,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("verify"),
+      NGX_CONF_TAKE1,
+      ngx_http_counters_set_verify,
+      0,
+      offsetof(ngx_http_counters_portal_t, fetch.verify),
+      NULL },
+
+    { ngx_string("events_token"),
+      NGX_CONF_1MORE,
+      ngx_http_counters_set_events_token,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("include"),
+      NGX_CONF_TAKE1|NGX_HTTP_COUNTERS_REPEATED,
+      ngx_conf_include,
+      0,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+char *
+ngx_http_counters_portal_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_main_conf_t *mcf = conf;
+
+    char                         *rv;
+    ngx_str_t                    *value;
+    ngx_conf_t                    save;
+    ngx_http_counters_block_t     block;
+    ngx_http_counters_portal_t  **portal;
+
+    value = cf->args->elts;
+
+    if (ngx_http_counters_portal_name(&value[1]) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid name \"%V\" in \"counters_portal\" "
+                           "directive", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_counters_portal_find(mcf, &value[1])) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"counters_portal\" \"%V\" is duplicate",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&block, sizeof(ngx_http_counters_block_t));
+
+    block.ttl = NGX_CONF_UNSET_MSEC;
+    block.portal = ngx_http_counters_portal_create(cf, &value[1]);
+    if (block.portal == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    save = *cf;
+    cf->handler = ngx_http_counters_portal_directive;
+    cf->handler_conf = &block;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (ngx_http_counters_portal_finish(cf, &block) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    portal = ngx_array_push(&mcf->portals);
+    if (portal == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *portal = block.portal;
+    block.portal->index = mcf->portals.nelts - 1;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_http_counters_portal_t *
+ngx_http_counters_portal_find(ngx_http_counters_main_conf_t *mcf,
+    ngx_str_t *name)
+{
+    ngx_uint_t                    i;
+    ngx_http_counters_portal_t  **portals;
+
+    portals = mcf->portals.elts;
+
+    for (i = 0; i < mcf->portals.nelts; i++) {
+        if (portals[i]->name.len == name->len
+            && ngx_strncmp(portals[i]->name.data, name->data, name->len) == 0)
+        {
+            return portals[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* the name is part of Redis keys and of Cache-Status */
+
+static ngx_int_t
+ngx_http_counters_portal_name(ngx_str_t *name)
+{
+    size_t  i;
+    u_char  ch;
+
+    if (name->len == 0
+        || name->len > NGX_HTTP_COUNTERS_NAME_MAX
+        || ngx_strcmp(name->data, "off") == 0)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < name->len; i++) {
+        ch = ngx_tolower(name->data[i]);
+
+        if ((ch < 'a' || ch > 'z') && (ch < '0' || ch > '9')
+            && ch != '-' && ch != '_' && ch != '.')
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_http_counters_portal_t *
+ngx_http_counters_portal_create(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t                   i;
+    ngx_http_counters_portal_t  *portal;
+
+    portal = ngx_pcalloc(cf->pool, sizeof(ngx_http_counters_portal_t));
+    if (portal == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     portal->redis = NULL;
+     *     portal->rate_shared = 0;
+     *     portal->ahead = 0;
+     *     portal->secret = { 0, NULL };
+     *     portal->webhook.kind = NGX_COUNTERS_CRED_NONE;
+     *     portal->events_tokens = NULL;
+     */
+
+    portal->name = *name;
+
+    portal->fetch.timeout = 10000;
+    portal->fetch.connect_timeout = 3000;
+    portal->fetch.max_body = NGX_CONF_UNSET_SIZE;
+    portal->fetch.verify = NGX_CONF_UNSET;
+
+    portal->zone_size = 32 * 1024 * 1024;
+
+    portal->methods = 1 << NGX_COUNTERS_TASKS;
+    portal->stale = 5 * 60 * 1000;
+    portal->stale_error = 60 * 60 * 1000;
+    portal->negative = 5000;
+    portal->wait = 5000;
+
+    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
+        portal->ttl[i] = NGX_CONF_UNSET_MSEC;
+    }
+
+    portal->bucket.rate = 2000;
+    portal->bucket.burst = 50000;
+    portal->reserve = 20;
+    portal->batch = NGX_COUNTERS_BATCH_MAX;
+    portal->batch_wait = 5;
+
+    return portal;
+}
+
+
+static char *
+ngx_http_counters_portal_directive(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf)
+{
+    ngx_http_counters_block_t *block = conf;
+
+    char           *rv;
+    ngx_str_t      *value;
+    ngx_uint_t      i;
+    ngx_command_t  *cmd;
+
+    value = cf->args->elts;
+    cmd = ngx_http_counters_portal_commands;
+
+    for (i = 0; cmd[i].name.len; i++) {
+        if (cmd[i].name.len == value[0].len
+            && ngx_strcmp(cmd[i].name.data, value[0].data) == 0)
+        {
+            break;
+        }
+    }
+
+    cmd = &cmd[i];
+
+    if (cmd->name.len == 0) {
+
+        /* in "webhook=..." the rest is a secret */
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown directive \"%*s\"",
+                           strspn((char *) value[0].data,
+                                  "abcdefghijklmnopqrstuvwxyz_"),
+                           value[0].data);
+        return NGX_CONF_ERROR;
+    }
+
+    if (!ngx_http_counters_portal_nargs(cf, cmd)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments in \"%V\" directive",
+                           &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (!(cmd->type & NGX_HTTP_COUNTERS_REPEATED)
+        && (block->seen & ((ngx_uint_t) 1 << i)))
+    {
+        rv = "is duplicate";
+
+    } else {
+        block->seen |= (ngx_uint_t) 1 << i;
+        rv = cmd->set(cf, cmd, block);
+    }
+
+    if (rv == NGX_CONF_OK || rv == NGX_CONF_ERROR) {
+        return rv;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" directive %s",
+                       &cmd->name, rv);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_http_counters_portal_nargs(ngx_conf_t *cf, ngx_command_t *cmd)
+{
+    ngx_uint_t  n;
+
+    n = cf->args->nelts;
+
+    if (cmd->type & NGX_CONF_1MORE) {
+        return n > 1;
+    }
+
+    return n <= NGX_CONF_MAX_ARGS && (cmd->type & (NGX_CONF_NOARGS << (n - 1)));
+}
+
+
+/* what can be judged only when all directives have been read */
+
+static char *
+ngx_http_counters_portal_finish(ngx_conf_t *cf,
+    ngx_http_counters_block_t *block)
+{
+    ngx_http_counters_portal_t  *portal;
+
+    portal = block->portal;
+
+    if (portal->fetch.url.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"url\" in \"counters_portal\" \"%V\"",
+                           &portal->name);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_init_value(portal->fetch.verify, 1);
+
+    if (ngx_http_counters_portal_identity(cf, portal) != NGX_CONF_OK
+        || ngx_http_counters_portal_ttl(cf, block) != NGX_CONF_OK
+        || ngx_http_counters_portal_webhook(cf, block) != NGX_CONF_OK
+        || ngx_http_counters_portal_limits(cf, portal) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (portal->redis && portal->secret.len == 0) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"redis\" without \"secret\" in "
+                           "\"counters_portal\" \"%V\": what is stored is "
+                           "lost on restart and not shared with other nodes",
+                           &portal->name);
+    }
+
+    return ngx_http_counters_portal_zone(cf, portal);
+}
+
+
+static char *
+ngx_http_counters_portal_identity(ngx_conf_t *cf,
+    ngx_http_counters_portal_t *portal)
+{
+    ngx_str_t  *id;
+
+    id = &portal->identity;
+
+    id->len = portal->name.len + 1 + portal->fetch.url.len;
+    id->data = ngx_pnalloc(cf->pool, id->len);
+    if (id->data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_sprintf(id->data, "%V %V", &portal->name, &portal->fetch.url);
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_counters_portal_ttl(ngx_conf_t *cf, ngx_http_counters_block_t *block)
+{
+    ngx_uint_t                   i;
+    ngx_http_counters_portal_t  *portal;
+
+    portal = block->portal;
+
+    ngx_conf_init_msec_value(block->ttl, 30000);
+
+    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
+
+        if (portal->ttl[i] == NGX_CONF_UNSET_MSEC) {
+            portal->ttl[i] = block->ttl;
+            continue;
+        }
+
+        if (!(portal->methods & (1 << i))) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"ttl\" for \"%V\", which is not in "
+                               "\"methods\", in \"counters_portal\" \"%V\"",
+                               (ngx_str_t *) &ngx_counters_method_names[i],
+                               &portal->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_counters_portal_webhook(ngx_conf_t *cf,
+    ngx_http_counters_block_t *block)
+{
+    ngx_str_t                   *webhook;
+    ngx_http_counters_url_t      url, base;
+    ngx_http_counters_portal_t  *portal;
+
+    portal = block->portal;
+    webhook = &block->webhook;
+
+    if (webhook->len == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_counters_webhook((ngx_counters_str_t *) webhook, &portal->webhook)
+        != NGX_COUNTERS_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"webhook\" in \"counters_portal\" \"%V\", "
+                           "it must be USERID/CODE or the URL of a webhook",
+                           &portal->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_strstr(webhook->data, "://") == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_counters_url_parse(webhook, &url) != NULL
+        || ngx_http_counters_url_parse(&portal->fetch.url, &base) != NULL
+        || !ngx_http_counters_url_same_origin(&url, &base))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"webhook\" in \"counters_portal\" \"%V\" is of "
+                           "another portal than \"url\"", &portal->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_counters_portal_limits(ngx_conf_t *cf,
+    ngx_http_counters_portal_t *portal)
+{
+    if (portal->rate_shared && portal->redis == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"scope=redis\" without \"redis\" in "
+                           "\"counters_portal\" \"%V\"", &portal->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (portal->bucket.rate
+        && portal->bucket.burst / 100 * (100 - portal->reserve) < 1000)
+    {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"reserve\" leaves no request to refreshes in "
+                           "\"counters_portal\" \"%V\"", &portal->name);
+    }
+
+    if (portal->fetch.max_body != NGX_CONF_UNSET_SIZE
+        && portal->fetch.max_body > portal->zone_size)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"max_body\" is larger than \"zone\" in "
+                           "\"counters_portal\" \"%V\"", &portal->name);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_init_size_value(portal->fetch.max_body, 256 * 1024);
+
+    if (portal->fetch.connect_timeout > portal->fetch.timeout) {
+        portal->fetch.connect_timeout = portal->fetch.timeout;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_counters_portal_zone(ngx_conf_t *cf,
+    ngx_http_counters_portal_t *portal)
+{
+    ngx_str_t                  name;
+    ngx_shm_zone_t            *shm_zone;
+    ngx_counters_zone_t       *zone;
+    ngx_counters_zone_conf_t  *zcf;
+
+    name.len = sizeof("counters:") - 1 + portal->name.len;
+    name.data = ngx_pnalloc(cf->pool, name.len);
+    if (name.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_sprintf(name.data, "counters:%V", &portal->name);
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_counters_zone_t));
+    if (zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    zone->name = portal->name;
+
+    zcf = &zone->conf;
+
+    zcf->stale = (uint32_t) portal->stale;
+    zcf->error = (uint32_t) portal->stale_error;
+    zcf->timeout = (uint32_t) portal->fetch.timeout;
+    zcf->ahead = (uint32_t) portal->ahead;
+    zcf->batch = (uint32_t) portal->batch;
+    zcf->batch_wait = (uint32_t) portal->batch_wait;
+    zcf->reserve = (uint32_t) portal->reserve;
+    zcf->bucket = portal->bucket;
+
+    shm_zone = ngx_shared_memory_add(cf, &name, portal->zone_size,
+                                     &ngx_http_counters_module);
+    if (shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    shm_zone->init = ngx_http_counters_portal_init_zone;
+    shm_zone->data = portal;
+
+    portal->shm_zone = shm_zone;
+    portal->zone = zone;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_counters_portal_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_counters_portal_t  *old = data;
+
+    ngx_http_counters_portal_t  *portal;
+
+    portal = shm_zone->data;
+
+    return ngx_counters_zone_init(portal->zone, shm_zone,
+                                  old ? old->zone : NULL);
+}
