@@ -91,6 +91,24 @@ is_int(long long got, long long expected, const char *fmt, ...)
 }
 
 
+/* the beginning of any text, fit for the name of a test */
+
+static inline const char *
+label(const char *s)
+{
+    size_t       i;
+    static char  buf[61];
+
+    for (i = 0; i < sizeof(buf) - 1 && s[i]; i++) {
+        buf[i] = (s[i] < ' ' || s[i] > '~' || s[i] == '#') ? '.' : s[i];
+    }
+
+    buf[i] = '\0';
+
+    return buf;
+}
+
+
 static inline int
 done(void)
 {
