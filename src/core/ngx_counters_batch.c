@@ -218,7 +218,6 @@ ngx_counters_batch_maps(const ngx_counters_str_t *body,
     memset(maps, 0, sizeof(ngx_counters_batch_maps_t));
 
     if (ngx_counters_json_member(body, "result", &result) != NGX_COUNTERS_OK
-        || result.data[0] != '{'
         || ngx_counters_json_start(&it, &result) != NGX_COUNTERS_OK)
     {
         return NGX_COUNTERS_ERROR;
@@ -274,9 +273,7 @@ ngx_counters_batch_place(const ngx_counters_str_t *map,
     ngx_counters_str_t        name, value;
     ngx_counters_json_iter_t  it;
 
-    if (!ngx_counters_batch_container(map)
-        || ngx_counters_json_start(&it, map) != NGX_COUNTERS_OK)
-    {
+    if (ngx_counters_json_start(&it, map) != NGX_COUNTERS_OK) {
         return;
     }
 
@@ -294,7 +291,7 @@ ngx_counters_batch_place(const ngx_counters_str_t *map,
 }
 
 
-/* "n" for a name that is no number below it, as PHP would have written it */
+/* "n" or more for a name that is no number below it, as PHP writes one */
 
 static size_t
 ngx_counters_batch_index(const ngx_counters_str_t *name, size_t n)
@@ -316,7 +313,7 @@ ngx_counters_batch_index(const ngx_counters_str_t *name, size_t n)
         index = index * 10 + (name->data[i] - '0');
     }
 
-    return (index < n) ? index : n;
+    return index;
 }
 
 

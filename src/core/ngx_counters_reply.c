@@ -40,8 +40,8 @@ static ngx_counters_verdict_e ngx_counters_reply_unavailable(
     ngx_counters_reply_t *reply);
 static uint64_t ngx_counters_reply_decimal(const ngx_counters_str_t *text,
     int places);
-static const unsigned char *ngx_counters_reply_exponent(
-    const unsigned char *p, const unsigned char *last, int *exponent);
+static int ngx_counters_reply_exponent(const unsigned char *p,
+    const unsigned char *last);
 
 
 /* what the portal answers to a single call that fails with this code */
@@ -222,10 +222,6 @@ ngx_counters_reply_good(ngx_counters_reply_t *reply, int error)
                                   : NGX_COUNTERS_REPLY_MALFORMED;
     }
 
-    if (reply->error.data == NULL) {
-        return NGX_COUNTERS_REPLY_FAILED;
-    }
-
     verdict = ngx_counters_reply_code(&reply->error, &status);
 
     /* to be believed, a refusal of the call itself comes with its status */
@@ -278,10 +274,6 @@ ngx_counters_reply_unavailable(ngx_counters_reply_t *reply)
     int                     status;
     ngx_counters_verdict_e  verdict;
 
-    if (reply->error.data == NULL) {
-        return NGX_COUNTERS_REPLY_FAILED;
-    }
-
     verdict = ngx_counters_reply_code(&reply->error, &status);
 
     if (verdict == NGX_COUNTERS_REPLY_LIMIT
@@ -325,10 +317,8 @@ ngx_counters_reply_error_code(const ngx_counters_str_t *object,
 {
     ngx_counters_str_t  value;
 
-    if (object->len == 0
-        || object->data[0] != '{'
-        || ngx_counters_json_member(object, "error", &value)
-           != NGX_COUNTERS_OK)
+    if (ngx_counters_json_member(object, "error", &value)
+        != NGX_COUNTERS_OK)
     {
         return NGX_COUNTERS_DECLINED;
     }
@@ -372,14 +362,13 @@ ngx_counters_reply_operating(const ngx_counters_str_t *time,
 static uint64_t
 ngx_counters_reply_decimal(const ngx_counters_str_t *text, int places)
 {
-    int                   exponent, digits, fraction;
+    int                   digits, fraction;
     uint64_t              n;
     const unsigned char  *p, *last;
 
     n = 0;
     digits = 0;
     fraction = 0;
-    exponent = 0;
 
     p = text->data;
     last = text->data + text->len;
@@ -411,11 +400,9 @@ ngx_counters_reply_decimal(const ngx_counters_str_t *text, int places)
         places -= fraction;
     }
 
-    if (ngx_counters_reply_exponent(p, last, &exponent) != last) {
-        return 0;
-    }
+    places += ngx_counters_reply_exponent(p, last);
 
-    for (places += exponent; places < 0 && n; places++) {
+    for ( /* void */ ; places < 0 && n; places++) {
         n /= 10;
     }
 
@@ -432,14 +419,13 @@ ngx_counters_reply_decimal(const ngx_counters_str_t *text, int places)
 }
 
 
-static const unsigned char *
-ngx_counters_reply_exponent(const unsigned char *p, const unsigned char *last,
-    int *exponent)
+static int
+ngx_counters_reply_exponent(const unsigned char *p, const unsigned char *last)
 {
     int  n, sign;
 
     if (p == last || (*p != 'e' && *p != 'E')) {
-        return p;
+        return 0;
     }
 
     p++;
@@ -457,9 +443,7 @@ ngx_counters_reply_exponent(const unsigned char *p, const unsigned char *last,
         }
     }
 
-    *exponent = sign * n;
-
-    return p;
+    return sign * n;
 }
 
 

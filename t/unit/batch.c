@@ -255,6 +255,8 @@ test_split_mixed(void)
 static void
 test_split_odd(void)
 {
+    ngx_counters_part_t  untouched;
+
     is_int(split(9, "{\"result\":{\"result\":{\"0\":1,\"1\":1,\"03\":1,"
                     "\"\":1,\"a\":1,\"-1\":1,\"9\":1,\"5\":[],"
                     "\"18446744073709551621\":1,\"10\":1,\"7x\":1},"
@@ -273,9 +275,13 @@ test_split_odd(void)
     is_part(7, NGX_COUNTERS_REPLY_MALFORMED, 0, "");
     is_part(8, NGX_COUNTERS_REPLY_MALFORMED, 0, "");
 
+    memset(&untouched, 0x5a, sizeof(untouched));
+
     is_int(split(1, "{\"result\":{\"result\":[1,2,3],\"result_error\":[]}}"),
            NGX_COUNTERS_OK, "more than were asked for");
     is_part(0, NGX_COUNTERS_REPLY_GOOD, 200, "{\"result\":1}");
+    ok(memcmp(&parts[1], &untouched, sizeof(untouched)) == 0,
+       "nothing is placed behind the parts");
 }
 
 
@@ -496,6 +502,31 @@ test_assemble_many(void)
 }
 
 
+/* errors have the least to leave out: all of an id is needed */
+
+static void
+test_assemble_length(void)
+{
+    size_t          i, len;
+    char            ids[NGX_COUNTERS_BATCH_MAX][101];
+    unsigned char  *p, *out;
+
+    for (i = 0; i < NGX_COUNTERS_BATCH_MAX; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "%0100d", (int) i);
+        command(ids[i], LIMITED, 1);
+    }
+
+    len = ngx_counters_batch_len(&cmds, answers);
+    out = malloc(2 * len);
+    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW);
+
+    ok((size_t) (p - out) <= len, "long ids fit");
+
+    free(out);
+    memset(&cmds, 0, sizeof(cmds));
+}
+
+
 int
 main(void)
 {
@@ -511,6 +542,7 @@ main(void)
     test_assemble_errors();
     test_assemble_keys();
     test_assemble_many();
+    test_assemble_length();
 
     return done();
 }

@@ -398,6 +398,13 @@ test_clock(void)
 
     is_int(b.level, 4000000000U - 100 * 2000, "100 drains in 100 s");
     is_int(b.drained, NOW + 100000, "the phase is where it was");
+
+    memset(&b, 0, sizeof(b));
+    ngx_counters_bucket_add(&b, &conf, NOW);
+    ngx_counters_bucket_add(&b, &conf, NOW - 100);
+    is_int(b.drained, NOW, "nor do requests move it back");
+    ngx_counters_bucket_fill(&b, &conf, NOW - 100);
+    is_int(b.drained, NOW, "or a refusal");
 }
 
 
