@@ -11,7 +11,7 @@
 
 #define NGX_HTTP_COUNTERS_NAME_MAX  64
 
-/* the directive may be given again: added to the nginx's own types */
+/* the directive may be given again; next to nginx's own NGX_CONF_* */
 
 #define NGX_HTTP_COUNTERS_REPEATED  0x00010000
 
@@ -21,6 +21,7 @@ static ngx_http_counters_portal_t *ngx_http_counters_portal_create(
     ngx_conf_t *cf, ngx_str_t *name);
 static char *ngx_http_counters_portal_directive(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
+static void ngx_http_counters_portal_unknown(ngx_conf_t *cf, ngx_str_t *name);
 static ngx_uint_t ngx_http_counters_portal_nargs(ngx_conf_t *cf,
     ngx_command_t *cmd);
 static char *ngx_http_counters_portal_finish(ngx_conf_t *cf,
@@ -376,13 +377,7 @@ ngx_http_counters_portal_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     cmd = &cmd[i];
 
     if (cmd->name.len == 0) {
-
-        /* in "webhook=..." the rest is a secret */
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown directive \"%*s\"",
-                           strspn((char *) value[0].data,
-                                  "abcdefghijklmnopqrstuvwxyz_"),
-                           value[0].data);
+        ngx_http_counters_portal_unknown(cf, &value[0]);
         return NGX_CONF_ERROR;
     }
 
@@ -411,6 +406,26 @@ ngx_http_counters_portal_directive(ngx_conf_t *cf, ngx_command_t *dummy,
                        &cmd->name, rv);
 
     return NGX_CONF_ERROR;
+}
+
+
+/* what does not look like a name may be a secret: "webhook=...", "TOKEN;" */
+
+static void
+ngx_http_counters_portal_unknown(ngx_conf_t *cf, ngx_str_t *name)
+{
+    size_t  len;
+
+    len = strspn((char *) name->data, "abcdefghijklmnopqrstuvwxyz_");
+
+    if (len == 0 || (len < name->len && name->data[len] != '=')) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown directive in \"counters_portal\"");
+        return;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown directive \"%*s\"",
+                       len, name->data);
 }
 
 
@@ -573,21 +588,12 @@ ngx_http_counters_portal_limits(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (portal->bucket.rate
-        && portal->bucket.burst / 100 * (100 - portal->reserve) < 1000)
-    {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"reserve\" leaves no request to refreshes in "
-                           "\"counters_portal\" \"%V\"", &portal->name);
-    }
-
     if (portal->fetch.max_body != NGX_CONF_UNSET_SIZE
         && portal->fetch.max_body > portal->zone_size)
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "\"max_body\" is larger than \"zone\" in "
                            "\"counters_portal\" \"%V\"", &portal->name);
-        return NGX_CONF_ERROR;
     }
 
     ngx_conf_init_size_value(portal->fetch.max_body, 256 * 1024);

@@ -1,0 +1,140 @@
+#!/usr/bin/perl
+
+# The directives in http, server and location: where they may stand, what
+# they need of the portal, and how they are inherited.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Counters::ConfTest;
+
+my $portals = <<"EOT";
+counters_portal acme { url https://a; webhook 1/${SECRET}abcdefgh;
+events_token $SECRET; }
+counters_portal bare { url https://b; }
+EOT
+
+sub ok_in    { conf_ok($_[0], $portals . $_[1]) }
+sub fails_in { conf_fails($_[0], $portals . $_[1], $_[2]) }
+
+ok_in(@$_) for
+    ['counters', 'server { location / { counters acme; '
+        . 'proxy_pass http://127.0.0.1; } }'],
+    ['everything in http', 'counters acme; counters_user $arg_u; '
+        . 'counters_bypass $arg_a $arg_b; counters_headers off; '
+        . 'counters_time current; server { location / { } }'],
+    ['everything in a server', 'server { counters acme; '
+        . 'counters_user $arg_u; counters_bypass $arg_a; '
+        . 'counters_headers on; counters_time original; location / { } }'],
+    ['off', 'counters acme; server { counters off; location / { '
+        . 'counters bare; } }'],
+    ['managed', 'server { location = /c { counters acme; '
+        . 'counters_user "u$arg_u"; } }'],
+    ['managed, counters inherited', 'server { counters acme; '
+        . 'location = /c { counters_user $arg_u; } }'],
+    ['managed with if and limit_except', 'server { location = /c { '
+        . 'counters acme; counters_user $arg_u; '
+        . 'if ($arg_x) { set $y 1; } limit_except GET { deny all; } } }'],
+    ['inherited user beside another handler', 'server { counters acme; '
+        . 'counters_user $arg_u; location / { proxy_pass http://127.0.0.1; } '
+        . 'location = /s { counters_status acme; } }'],
+    ['inherited user beside a handler of a portal without webhook',
+        'server { counters acme; counters_user $arg_u; location / { '
+        . 'counters bare; proxy_pass http://127.0.0.1; } }'],
+    ['inherited user without counters',
+        'server { counters_user $arg_u; location / { } }'],
+    ['bypass twice', 'server { counters_bypass $arg_a; '
+        . 'counters_bypass $arg_b; }'],
+    ['status', 'server { location = /s { counters_status acme; } '
+        . 'location = /h { counters_status acme html; } '
+        . 'location = /j { counters_status acme json; } '
+        . 'location = /p { counters_status acme prometheus; } }'],
+    ['status in a server', 'server { counters_status acme; }'],
+    ['purge and events', 'server { location = /p { counters_purge bare; } '
+        . 'location = /e { counters_events acme; } }'],
+    ['variables', 'log_format c "$counters_cache_status $counters_source '
+        . '$counters_age $counters_ttl $counters_uri";'];
+
+conf_ok('no portal', 'server { location / { counters off; } }');
+
+fails_in($_->[0], $_->[1], $_->[2]) for
+    ['counters of an unknown portal', "server {\ncounters none; #!\n}",
+        qr/unknown portal "none" in "counters" directive/],
+    ['counters twice', "server {\ncounters acme;\ncounters off; #!\n}",
+        qr/"counters" directive is duplicate/],
+    ['counters without a name', "server {\ncounters; #!\n}",
+        qr/number of arguments in "counters"/],
+    ['counters outside', "server { if (\$arg_x) {\ncounters acme; #!\n} }",
+        qr/"counters" directive is not allowed here/],
+    ['headers without sense', "counters_headers yes; #!",
+        qr/"yes" in "counters_headers"/],
+    ['time without sense', "counters_time now; #!", qr/invalid value "now"/],
+    ['bypass of nothing', "counters_bypass; #!",
+        qr/number of arguments in "counters_bypass"/],
+    ['bypass of an unknown variable',
+        "server {\ncounters_bypass \$nonsense; }",
+        qr/unknown "nonsense" variable/],
+
+    ['status of an unknown portal',
+        "server { location = /s {\ncounters_status none; #!\n} }",
+        qr/unknown portal "none" in "counters_status"/],
+    ['status of an unknown format',
+        "server { location = /s {\ncounters_status acme xml; #!\n} }",
+        qr/"xml" in "counters_status"/],
+    ['status in http', "counters_status acme; #!",
+        qr/"counters_status" directive is not allowed here/],
+    ['status twice', "server { location = /s {\ncounters_status acme;\n"
+        . "counters_status acme; #!\n} }",
+        qr/"counters_status" directive is duplicate/],
+    ['status beside another handler',
+        "server { location = /s {\nproxy_pass http://127.0.0.1;\n"
+        . "counters_status acme; #!\n} }",
+        qr/"counters_status" directive conflicts/],
+    ['purge of an unknown portal',
+        "server { location = /p {\ncounters_purge none; #!\n} }",
+        qr/unknown portal "none" in "counters_purge"/],
+    ['purge beside status', "server { location = /p {\n"
+        . "counters_status acme;\ncounters_purge acme; #!\n} }",
+        qr/"counters_purge" directive conflicts/],
+    ['events of an unknown portal',
+        "server { location = /e {\ncounters_events none; #!\n} }",
+        qr/unknown portal "none" in "counters_events"/],
+    ['events without a token',
+        "server { location = /e {\ncounters_events bare; #!\n} }",
+        qr/"counters_events" needs an "events_token".*"bare"/],
+
+    ['user without counters',
+        "server { location = /c {\ncounters_user \$arg_u; #!\n} }",
+        qr/"counters_user" directive has no "counters"/],
+    ['user with counters off', "counters acme;\nserver { location = /c {\n"
+        . "counters off;\ncounters_user \$arg_u; #!\n} }",
+        qr/"counters_user" directive has no "counters"/],
+    ['user without a webhook', "server { location = /c {\n"
+        . "counters bare;\ncounters_user \$arg_u; #!\n} }",
+        qr/"counters_user" directive needs a "webhook"/],
+    ['user of a server without a webhook', "server {\ncounters bare;\n"
+        . "counters_user \$arg_u; #!\nlocation / { }\n}",
+        qr/"counters_user" directive needs a "webhook"/],
+    ['user inherited without a webhook', "server {\n"
+        . "counters_user \$arg_u;\nlocation = /c { counters bare; } }",
+        qr/"counters_user" directive needs a "webhook".*location "\/c"/],
+    ['user beside proxy_pass', "server { location = /c {\n"
+        . "counters acme;\ncounters_user \$arg_u; #!\n"
+        . "proxy_pass http://127.0.0.1;\n} }",
+        qr/"counters_user" directive conflicts/],
+    ['user beside status', "server { location = /c {\n"
+        . "counters acme;\ncounters_status acme;\n"
+        . "counters_user \$arg_u; #!\n} }",
+        qr/"counters_user" directive conflicts/],
+    ['user twice', "server {\ncounters_user a;\ncounters_user b; #!\n}",
+        qr/"counters_user" directive is duplicate/];
+
+conf_fails('use before definition',
+    "server { location / {\ncounters acme; #!\n} }\n$portals",
+    qr/unknown portal "acme" in "counters" directive/);
+
+done_testing();
