@@ -11,6 +11,8 @@
 #define NGX_COUNTERS_REDIS_MAX_BACKOFF  5000
 #define NGX_COUNTERS_REDIS_STABLE       1000    /* lost later: not flapping */
 
+#define NGX_COUNTERS_REDIS_SLICES       4       /* of the handshake's time */
+
 #define NGX_COUNTERS_REDIS_BUFFER       1024    /* holds a usual MGET */
 #define NGX_COUNTERS_REDIS_MAX_BUFFER   65536   /* is not kept if larger */
 
@@ -26,6 +28,7 @@ typedef enum {
 
 
 static void ngx_counters_redis_link_connect(ngx_counters_redis_link_t *link);
+static void ngx_counters_redis_link_slice(ngx_counters_redis_link_t *link);
 static redisAsyncContext *ngx_counters_redis_link_context(ngx_addr_t *addr);
 static ngx_int_t ngx_counters_redis_link_handshake(
     ngx_counters_redis_link_t *link);
@@ -77,7 +80,9 @@ ngx_counters_redis_link_open(ngx_counters_redis_link_t *link,
     link->timer.log = log;
     link->timer.cancelable = 1;
 
-    ngx_counters_redis_link_connect(link);
+    /* connects in the event loop, where the time is right */
+
+    ngx_add_timer(&link->timer, 1);
 
     return NGX_OK;
 }
@@ -193,8 +198,9 @@ ngx_counters_redis_link_connect(ngx_counters_redis_link_t *link)
 
     ac->data = link;
     link->state = NGX_COUNTERS_REDIS_HANDSHAKE;
+    link->slices = NGX_COUNTERS_REDIS_SLICES;
 
-    ngx_add_timer(&link->timer, link->conf->timeout);
+    ngx_counters_redis_link_slice(link);
 
     if (ngx_counters_redis_link_handshake(link) != NGX_OK) {
         ngx_counters_redis_link_drop(link, "no memory");
@@ -211,6 +217,21 @@ failed:
     }
 
     ngx_counters_redis_link_down(link);
+}
+
+
+/*
+ * A handshake takes a few iterations of the event loop, and under load these
+ * alone may last longer than the timeout: each counts as a slice of it only.
+ */
+
+static void
+ngx_counters_redis_link_slice(ngx_counters_redis_link_t *link)
+{
+    link->slices--;
+
+    ngx_add_timer(&link->timer,
+                  link->conf->timeout / NGX_COUNTERS_REDIS_SLICES + 1);
 }
 
 
@@ -495,7 +516,14 @@ ngx_counters_redis_link_timer_handler(ngx_event_t *ev)
                    link->state, link->failures);
 
     if (link->state == NGX_COUNTERS_REDIS_HANDSHAKE) {
-        ngx_counters_redis_link_drop(link, "timed out while connecting");
+
+        if (link->slices) {
+            ngx_counters_redis_link_slice(link);
+
+        } else {
+            ngx_counters_redis_link_drop(link, "timed out while connecting");
+        }
+
         return;
     }
 
@@ -591,6 +619,10 @@ ngx_counters_redis_link_text(ngx_counters_redis_link_t *link, u_char *out,
         }
 
         *p++ = ch;
+    }
+
+    while (p > out && p[-1] == ' ') {
+        p--;
     }
 
     *p = '\0';

@@ -38,6 +38,7 @@ typedef struct {
     ngx_event_t                  timer;
 
     ngx_uint_t                   addr;
+    ngx_uint_t                   slices;     /* left for the handshake */
     ngx_uint_t                   failures;
     ngx_uint_t                   timeouts;   /* in a row, of commands */
     ngx_msec_t                   since;      /* ready */
