@@ -34,14 +34,14 @@ void ngx_counters_creds_destroy(ngx_counters_creds_t *creds);
  */
 
 ngx_int_t ngx_counters_creds_keep(ngx_counters_creds_t *creds,
-    const u_char digest[NGX_COUNTERS_DIGEST_LEN],
+    const u_char *digest,
     const ngx_counters_cred_t *cred, uint64_t now, ngx_uint_t forever);
 
 /* NULL if this worker does not have it; valid until the next call here */
 
 const ngx_counters_cred_t *ngx_counters_creds_find(
     ngx_counters_creds_t *creds,
-    const u_char digest[NGX_COUNTERS_DIGEST_LEN]);
+    const u_char *digest);
 
 /*
  * Lets those go that were last needed before "before", oldest first, as long
@@ -49,7 +49,7 @@ const ngx_counters_cred_t *ngx_counters_creds_find(
  */
 
 typedef ngx_uint_t (*ngx_counters_creds_needed_pt)(void *data,
-    const u_char digest[NGX_COUNTERS_DIGEST_LEN]);
+    const u_char *digest);
 
 void ngx_counters_creds_sweep(ngx_counters_creds_t *creds, uint64_t before,
     ngx_uint_t n, ngx_counters_creds_needed_pt needed, void *data);

@@ -42,6 +42,7 @@ struct ngx_counters_fetch_s {
 
     CURL                         *easy;     /* NULL when the call is over */
     ngx_event_t                   timer;    /* the deadline */
+    ngx_uint_t                    lost;     /* unsigned  lost:1; */
     ngx_msec_t                    start;
     ngx_uint_t                    requests;
 
@@ -64,8 +65,8 @@ static ngx_int_t ngx_counters_fetch_start(ngx_counters_fetch_t *fetch,
     ngx_str_t *base);
 static size_t ngx_counters_fetch_write(char *p, size_t size, size_t n,
     void *data);
-static void ngx_counters_fetch_deadline_handler(ngx_event_t *ev);
-static void ngx_counters_fetch_lost(CURL *easy);
+static void ngx_counters_fetch_timer_handler(ngx_event_t *ev);
+static void ngx_counters_fetch_stuck(CURL *easy, ngx_int_t rc);
 static void ngx_counters_fetch_done(CURL *easy, CURLcode code);
 static const char *ngx_counters_fetch_redirect(ngx_counters_fetch_t *fetch);
 static void ngx_counters_fetch_finish(ngx_counters_fetch_t *fetch,
@@ -105,7 +106,7 @@ ngx_counters_fetcher_create(ngx_cycle_t *cycle)
     fetcher->loop.multi = multi;
     fetcher->loop.log = cycle->log;
     fetcher->loop.done = ngx_counters_fetch_done;
-    fetcher->loop.lost = ngx_counters_fetch_lost;
+    fetcher->loop.stuck = ngx_counters_fetch_stuck;
 
     if (ngx_counters_fetch_loop_open(&fetcher->loop) != NGX_OK
         || curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS,
@@ -213,6 +214,8 @@ ngx_counters_fetch_post(ngx_counters_fetcher_t *fetcher,
                                                  fetch);
 
     if (fetch->easy == NULL
+        || ngx_counters_fetch_loop_attach(&fetcher->loop, fetch->easy)
+           != NGX_OK
         || ngx_counters_fetch_start(fetch, &conf->url) != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, fetcher->log, 0,
@@ -285,7 +288,7 @@ ngx_counters_fetch_create(ngx_counters_fetcher_t *fetcher,
     fetch->start = ngx_current_msec;
 
     fetch->timer.data = &fetcher->loop.dummy;
-    fetch->timer.handler = ngx_counters_fetch_deadline_handler;
+    fetch->timer.handler = ngx_counters_fetch_timer_handler;
     fetch->timer.log = fetcher->log;
     fetch->timer.cancelable = 1;
 
@@ -382,38 +385,45 @@ ngx_counters_fetch_write(char *p, size_t size, size_t n, void *data)
 }
 
 
+/* the deadline, or what ngx_counters_fetch_stuck() has posted */
+
 static void
-ngx_counters_fetch_deadline_handler(ngx_event_t *ev)
+ngx_counters_fetch_timer_handler(ngx_event_t *ev)
 {
     ngx_counters_fetch_t  *fetch;
 
     fetch = ngx_queue_data(ev, ngx_counters_fetch_t, timer);
 
-    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, ev->log, 0,
-                   "counters fetch deadline handler: %p timedout:%d",
-                   fetch, ev->timedout);
+    ngx_log_debug3(NGX_LOG_DEBUG_EVENT, ev->log, 0,
+                   "counters fetch timer handler: %p timedout:%d lost:%ui",
+                   fetch, ev->timedout, fetch->lost);
 
-    if (!ev->timedout) {
+    if (ev->timedout) {
+        ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_TIMEOUT,
+                                  curl_easy_strerror(CURLE_OPERATION_TIMEDOUT));
+
+    } else if (fetch->lost) {
         ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_CONNECT,
-                                  "no worker connection could be had");
-        return;
-    }
+                                  "no worker connection for a call");
 
-    ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_TIMEOUT,
-                              curl_easy_strerror(CURLE_OPERATION_TIMEDOUT));
+    } else {
+        ngx_counters_fetch_loop_wake(fetch->easy);
+    }
 }
 
 
-/* called inside curl: the deadline comes at once, as a posted event */
-
 static void
-ngx_counters_fetch_lost(CURL *easy)
+ngx_counters_fetch_stuck(CURL *easy, ngx_int_t rc)
 {
     ngx_counters_fetch_t  *fetch;
 
     fetch = ngx_counters_fetch_easy_data(easy);
     if (fetch == NULL) {
         return;
+    }
+
+    if (rc == NGX_ERROR) {
+        fetch->lost = 1;
     }
 
     ngx_post_event(&fetch->timer, &ngx_posted_next_events);
@@ -485,7 +495,7 @@ ngx_counters_fetch_redirect(ngx_counters_fetch_t *fetch)
         != CURLHE_OK
         || h->amount != 1)
     {
-        return "redirect without an address";
+        return "redirect without a clear address";
     }
 
     location.data = (u_char *) h->value;

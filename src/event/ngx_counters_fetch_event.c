@@ -7,11 +7,14 @@
 #include "ngx_counters_fetch_event.h"
 
 
+static int ngx_counters_fetch_opened(void *data, curl_socket_t s,
+    curlsocktype purpose);
 static int ngx_counters_fetch_socket(CURL *easy, curl_socket_t s, int what,
     void *data, void *sockp);
 static ngx_int_t ngx_counters_fetch_watch(ngx_connection_t *c, int what);
 static ngx_connection_t *ngx_counters_fetch_connection(
     ngx_counters_fetch_loop_t *loop, curl_socket_t s);
+static ngx_uint_t ngx_counters_fetch_closed(curl_socket_t s);
 static void ngx_counters_fetch_free_connection(ngx_connection_t *c);
 static void ngx_counters_fetch_socket_handler(ngx_event_t *ev);
 static int ngx_counters_fetch_timeout(CURLM *multi, long timeout, void *data);
@@ -87,6 +90,87 @@ ngx_counters_fetch_loop_close(ngx_counters_fetch_loop_t *loop)
 }
 
 
+ngx_int_t
+ngx_counters_fetch_loop_attach(ngx_counters_fetch_loop_t *loop, CURL *easy)
+{
+    if (curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION,
+                         ngx_counters_fetch_opened)
+        != CURLE_OK
+        || curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, loop) != CURLE_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * When a host's address has not answered, curl 7.88 prepares the next one
+ * and waits for an event that nobody will send.  The public way to have it
+ * look at a transfer is to change what is paused and to undo that.
+ */
+
+void
+ngx_counters_fetch_loop_wake(CURL *easy)
+{
+    (void) curl_easy_pause(easy, CURLPAUSE_RECV);
+    (void) curl_easy_pause(easy, CURLPAUSE_CONT);
+}
+
+
+/*
+ * A new socket.  If there is a connection with its number, curl 7.88 has
+ * closed a socket that did not connect, has not told so yet, and will not
+ * when it goes on to another address of the host with the same number: for
+ * curl that socket is watched.
+ */
+
+static int
+ngx_counters_fetch_opened(void *data, curl_socket_t s, curlsocktype purpose)
+{
+    ngx_counters_fetch_loop_t *loop = data;
+
+    int                what;
+    ngx_queue_t       *q;
+    ngx_connection_t  *c;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_EVENT, loop->log, 0,
+                   "counters fetch opened: fd:%d", s);
+
+    for (q = ngx_queue_head(&loop->connections);
+         q != ngx_queue_sentinel(&loop->connections);
+         q = ngx_queue_next(q))
+    {
+        c = ngx_queue_data(q, ngx_connection_t, queue);
+
+        if (c->fd != s) {
+            continue;
+        }
+
+        what = 0;
+
+        if (c->read->active) {
+            what |= CURL_POLL_IN;
+            (void) ngx_del_event(c->read, NGX_READ_EVENT, NGX_CLOSE_EVENT);
+        }
+
+        if (c->write->active) {
+            what |= CURL_POLL_OUT;
+            (void) ngx_del_event(c->write, NGX_WRITE_EVENT, NGX_CLOSE_EVENT);
+        }
+
+        if (ngx_counters_fetch_watch(c, what) != NGX_OK) {
+            return CURL_SOCKOPT_ERROR;
+        }
+
+        break;
+    }
+
+    return CURL_SOCKOPT_OK;
+}
+
+
 /*
  * A failure returned to curl would end all transfers, not only this one:
  * the owner of the transfer ends it alone.
@@ -108,6 +192,10 @@ ngx_counters_fetch_socket(CURL *easy, curl_socket_t s, int what, void *data,
 
     if (what == CURL_POLL_REMOVE) {
 
+        if (ngx_counters_fetch_closed(s)) {
+            loop->stuck(easy, NGX_AGAIN);
+        }
+
         if (c != NULL) {
             ngx_counters_fetch_free_connection(c);
         }
@@ -120,7 +208,7 @@ ngx_counters_fetch_socket(CURL *easy, curl_socket_t s, int what, void *data,
     }
 
     if (c == NULL || ngx_counters_fetch_watch(c, what) != NGX_OK) {
-        loop->lost(easy);
+        loop->stuck(easy, NGX_ERROR);
     }
 
     return 0;
@@ -196,11 +284,25 @@ ngx_counters_fetch_connection(ngx_counters_fetch_loop_t *loop,
 }
 
 
-/* the descriptor is curl's and stays open */
+/* curl 7.88 tells of a socket that did not connect after closing it */
+
+static ngx_uint_t
+ngx_counters_fetch_closed(curl_socket_t s)
+{
+    return fcntl(s, F_GETFD) == -1;
+}
+
 
 static void
 ngx_counters_fetch_free_connection(ngx_connection_t *c)
 {
+    ngx_uint_t  flags;
+
+    /* if the descriptor, which is curl's, is open, it stays so */
+
+    flags = ngx_counters_fetch_closed(c->fd) ? NGX_CLOSE_EVENT
+                                             : NGX_LEVEL_EVENT;
+
     if (c->read->posted) {
         ngx_delete_posted_event(c->read);
     }
@@ -210,11 +312,11 @@ ngx_counters_fetch_free_connection(ngx_connection_t *c)
     }
 
     if (c->read->active) {
-        (void) ngx_del_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT);
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, flags);
     }
 
     if (c->write->active) {
-        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, NGX_LEVEL_EVENT);
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, flags);
     }
 
     ngx_queue_remove(&c->queue);

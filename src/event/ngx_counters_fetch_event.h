@@ -26,18 +26,19 @@
 typedef void (*ngx_counters_fetch_done_pt)(CURL *easy, CURLcode code);
 
 /*
- * A transfer's socket cannot be watched, so it will make no progress.  Called
- * inside curl, which may not be called from here.
+ * A transfer will make no progress.  NGX_ERROR: its socket cannot be watched.
+ * NGX_AGAIN: it needs ngx_counters_fetch_loop_wake().  Called inside curl,
+ * which may not be called from here.
  */
 
-typedef void (*ngx_counters_fetch_lost_pt)(CURL *easy);
+typedef void (*ngx_counters_fetch_stuck_pt)(CURL *easy, ngx_int_t rc);
 
 
 typedef struct {
     CURLM                       *multi;
     ngx_log_t                   *log;
     ngx_counters_fetch_done_pt   done;
-    ngx_counters_fetch_lost_pt   lost;
+    ngx_counters_fetch_stuck_pt  stuck;
     ngx_queue_t                  connections;
     ngx_event_t                  timer;    /* curl's timeout */
     ngx_event_t                  posted;   /* the same when it is 0 */
@@ -45,9 +46,16 @@ typedef struct {
 } ngx_counters_fetch_loop_t;
 
 
-/* multi, log, done and lost are set by the caller, the rest zeroed */
+/* multi, log, done and stuck are set by the caller, the rest zeroed */
 
 ngx_int_t ngx_counters_fetch_loop_open(ngx_counters_fetch_loop_t *loop);
+
+/* before a handle is added to multi */
+
+ngx_int_t ngx_counters_fetch_loop_attach(ngx_counters_fetch_loop_t *loop,
+    CURL *easy);
+
+void ngx_counters_fetch_loop_wake(CURL *easy);
 
 /* the caller has removed all handles and cleans multi up afterwards */
 

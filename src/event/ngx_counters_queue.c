@@ -478,7 +478,7 @@ ngx_counters_take_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *head,
     cred = head->cred;
 
     ngx_memcpy(flight->cred, cred->digest, NGX_COUNTERS_DIGEST_LEN);
-    flight->taken = now;
+    flight->split = head->split;
     flight->n = 0;
 
     ngx_counters_fly_locked(zone, head, me, now, flight);

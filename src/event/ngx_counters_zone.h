@@ -149,7 +149,7 @@ typedef struct {
     u_char                       cred[NGX_COUNTERS_DIGEST_LEN];
     ngx_uint_t                   n;
     ngx_counters_key_t           keys[NGX_COUNTERS_BATCH_MAX];
-    uint64_t                     taken;       /* when */
+    ngx_uint_t                   split;       /* halvings behind them */
 } ngx_counters_flight_t;
 
 
@@ -266,7 +266,7 @@ void ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now);
 /* credentials */
 
 void ngx_counters_zone_accepted(ngx_counters_zone_t *zone,
-    const u_char cred[NGX_COUNTERS_DIGEST_LEN], uint64_t now);
+    const u_char *cred, uint64_t now);
 
 /*
  * The portal has refused the credential: drops all it owns.  "now" is kept,
@@ -275,7 +275,7 @@ void ngx_counters_zone_accepted(ngx_counters_zone_t *zone,
  */
 
 ngx_uint_t ngx_counters_zone_revoke(ngx_counters_zone_t *zone,
-    const u_char cred[NGX_COUNTERS_DIGEST_LEN], uint64_t now);
+    const u_char *cred, uint64_t now);
 
 /* when the credential, or this key, was last refused; 0: never known */
 
@@ -285,7 +285,7 @@ uint64_t ngx_counters_zone_refused(ngx_counters_zone_t *zone,
 /* calls of this credential that are queued */
 
 ngx_uint_t ngx_counters_zone_pending(ngx_counters_zone_t *zone,
-    const u_char cred[NGX_COUNTERS_DIGEST_LEN]);
+    const u_char *cred);
 
 /*
  * Drops, or with "soft" marks stale, the entries of "user", of "group", or

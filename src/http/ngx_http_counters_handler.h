@@ -17,11 +17,14 @@
 
 struct ngx_http_counters_ctx_s {
     ngx_http_request_t                *request;
+    ngx_http_counters_worker_t        *worker;
     ngx_http_counters_portal_t        *portal;
+
+    /* event ident must be after 3 pointers as in ngx_connection_t */
+    ngx_int_t                          ident;
 
     /* pointing into the request's memory, and gone with it */
     ngx_counters_cred_t                cred;
-    u_char                             digest[NGX_COUNTERS_DIGEST_LEN];
 
     /* one call, or the commands of a client's batch */
     ngx_http_counters_item_t          *items;
@@ -30,10 +33,11 @@ struct ngx_http_counters_ctx_s {
     ngx_counters_commands_t           *commands;   /* NULL: not a batch */
 
     ngx_event_t                        deadline;   /* of a parked request */
-    uint64_t                           parked;     /* since, Unix ms */
+    uint64_t                           parked;     /* since, 0: never */
 
     unsigned                           managed:1;
-    unsigned                           judged:1;   /* body read, decided */
+    unsigned                           body:1;     /* has been read */
+    unsigned                           passed:1;   /* for the next handler */
     unsigned                           bypass:1;
 
     /* for the variables, Cache-Status and Age */
@@ -43,6 +47,15 @@ struct ngx_http_counters_ctx_s {
     int64_t                            remains;    /* of the ttl, ms */
 };
 
+
+/* milliseconds to whole seconds, rounded down, below zero too */
+
+#define ngx_http_counters_seconds(ms)                                         \
+    (((ms) >= 0) ? (ms) / 1000 : -((999 - (ms)) / 1000))
+
+
+ngx_http_counters_ctx_t *ngx_http_counters_create_ctx(ngx_http_request_t *r,
+    ngx_http_counters_portal_t *portal);
 
 /* NULL for a request the module has not seen */
 

@@ -155,7 +155,6 @@ static ngx_int_t
 ngx_http_counters_ttl_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    int64_t                   ttl;
     ngx_http_counters_ctx_t  *ctx;
 
     ctx = ngx_http_counters_get_ctx(r);
@@ -165,13 +164,8 @@ ngx_http_counters_ttl_variable(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ttl = ctx->remains / 1000;
-
-    if (ctx->remains % 1000 < 0) {
-        ttl--;
-    }
-
-    return ngx_http_counters_variable_number(r, v, ttl);
+    return ngx_http_counters_variable_number(r, v,
+                                    ngx_http_counters_seconds(ctx->remains));
 }
 
 

@@ -11,6 +11,7 @@
 
 #include <sys/eventfd.h>
 
+#include "ngx_http_counters_flight.h"
 #include "ngx_http_counters_refresh.h"
 
 
@@ -319,6 +320,10 @@ ngx_http_counters_exit_worker(ngx_cycle_t *cycle)
         return;
     }
 
+    for (i = 0; i < process->nportals; i++) {
+        process->portals[i].closing = 1;
+    }
+
     /* flights end here, and give their leases back */
 
     if (process->fetcher) {
@@ -436,7 +441,7 @@ ngx_http_counters_wake_handler(ngx_event_t *ev)
 
     for (i = 0; i < process->nportals; i++) {
         ngx_http_counters_refresh_scan(&process->portals[i], 0);
-        ngx_http_counters_refresh_pump(&process->portals[i]);
+        ngx_http_counters_flight_pump(&process->portals[i]);
     }
 }
 
@@ -450,7 +455,7 @@ ngx_http_counters_pump_handler(ngx_event_t *ev)
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ev->log, 0, "counters pump");
 
-    ngx_http_counters_refresh_pump(c->data);
+    ngx_http_counters_flight_pump(c->data);
 }
 
 
@@ -498,7 +503,7 @@ ngx_http_counters_tick_handler(ngx_event_t *ev)
         if (ngx_counters_zone_ahead(portal->zone, ngx_http_counters_me(), now,
                                     ngx_http_counters_has, w))
         {
-            ngx_http_counters_refresh_pump(w);
+            ngx_http_counters_flight_pump(w);
         }
     }
 

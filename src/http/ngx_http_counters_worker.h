@@ -35,6 +35,7 @@ typedef struct {
     ngx_event_t                  tick;       /* housekeeping, cancelable */
     ngx_connection_t             dummy;      /* data of these events */
     uint64_t                     swept;      /* last housekeeping */
+    ngx_uint_t                   closing;    /* unsigned  closing:1 */
 } ngx_http_counters_worker_t;
 
 

@@ -1,0 +1,741 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+
+#include "ngx_counters_batch.h"
+#include "ngx_counters_reply.h"
+#include "ngx_http_counters_flight.h"
+#include "ngx_http_counters_refresh.h"
+
+
+/* requests to one portal under way in one worker */
+#define NGX_HTTP_COUNTERS_FLIGHTS    16
+
+/* a call that must leave alone from now on: batch >> 7 is 0 */
+#define NGX_HTTP_COUNTERS_SINGLE     7
+
+#define NGX_HTTP_COUNTERS_ERROR_LEN  256
+
+#define NGX_HTTP_COUNTERS_JSON_TYPE                                           \
+    "Content-Type: application/json; charset=utf-8" CRLF
+
+
+typedef struct {
+    ngx_queue_t                   queue;      /* in worker->flights */
+    ngx_http_counters_worker_t   *worker;
+    ngx_counters_flight_t         calls;
+} ngx_http_counters_flight_t;
+
+
+static ngx_int_t ngx_http_counters_send(ngx_http_counters_worker_t *w,
+    ngx_http_counters_flight_t *flight);
+static ngx_int_t ngx_http_counters_post(ngx_http_counters_worker_t *w,
+    ngx_http_counters_flight_t *flight, const ngx_counters_cred_t *cred,
+    u_char *p);
+static void ngx_http_counters_call(ngx_counters_key_t *key,
+    ngx_counters_call_t *call);
+static void ngx_http_counters_abandon(ngx_http_counters_worker_t *w,
+    ngx_http_counters_flight_t *flight);
+static void ngx_http_counters_flight_handler(void *data,
+    const ngx_counters_fetch_result_t *result);
+static void ngx_http_counters_landed(ngx_http_counters_flight_t *flight,
+    const ngx_counters_fetch_result_t *result);
+static void ngx_http_counters_lost(ngx_http_counters_flight_t *flight,
+    const ngx_counters_fetch_result_t *result);
+static void ngx_http_counters_retry(ngx_http_counters_flight_t *flight,
+    ngx_uint_t split);
+static void ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
+    const ngx_counters_fetch_result_t *result, ngx_counters_reply_t *reply);
+static void ngx_http_counters_part(ngx_http_counters_flight_t *flight,
+    ngx_uint_t n, ngx_counters_part_t *part,
+    const ngx_counters_fetch_result_t *result);
+static void ngx_http_counters_settle(ngx_http_counters_flight_t *flight,
+    ngx_uint_t n, ngx_counters_verdict_e verdict,
+    ngx_counters_answer_in_t *answer, uint64_t reset_at);
+static void ngx_http_counters_limit(ngx_http_counters_flight_t *flight,
+    ngx_counters_verdict_e verdict, time_t retry_after);
+static void ngx_http_counters_envelope(ngx_counters_answer_in_t *answer,
+    u_char *buf, ngx_uint_t status, const char *error, const char *text);
+
+
+void
+ngx_http_counters_flight_pump_later(ngx_http_counters_worker_t *w)
+{
+    if (!w->closing) {
+        ngx_post_event(&w->pump, &ngx_posted_events);
+    }
+}
+
+
+void
+ngx_http_counters_flight_pump(ngx_http_counters_worker_t *w)
+{
+    ngx_int_t                    rc;
+    ngx_uint_t                   slot;
+    ngx_msec_t                   delay;
+    ngx_http_counters_flight_t  *flight;
+
+    while (!w->closing && w->nflights < NGX_HTTP_COUNTERS_FLIGHTS) {
+
+        flight = ngx_alloc(sizeof(ngx_http_counters_flight_t),
+                           ngx_cycle->log);
+        if (flight == NULL) {
+            return;
+        }
+
+        rc = ngx_counters_zone_dispatch(w->portal->zone,
+                                        ngx_http_counters_me(),
+                                        ngx_http_counters_now(),
+                                        &flight->calls, &delay, &slot);
+
+        if (rc == NGX_OK) {
+            flight->worker = w;
+            ngx_queue_insert_tail(&w->flights, &flight->queue);
+            w->nflights++;
+
+            if (ngx_http_counters_send(w, flight) != NGX_OK) {
+                ngx_http_counters_abandon(w, flight);
+            }
+
+            continue;
+        }
+
+        ngx_free(flight);
+
+        if (rc == NGX_DONE) {
+            return;
+        }
+
+        if (rc == NGX_BUSY) {
+            ngx_http_counters_wake((uint64_t) 1 << (slot % 64));
+        }
+
+        if (w->pump.timer_set) {
+            ngx_del_timer(&w->pump);
+        }
+
+        ngx_add_timer(&w->pump, delay);
+
+        return;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_counters_send(ngx_http_counters_worker_t *w,
+    ngx_http_counters_flight_t *flight)
+{
+    size_t                      size;
+    u_char                     *p;
+    ngx_int_t                   rc;
+    const ngx_counters_cred_t  *cred;
+
+    cred = ngx_counters_creds_find(w->creds, flight->calls.cred);
+    if (cred == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* path, then body */
+
+    size = sizeof("/rest///") + NGX_INT64_LEN + 64
+           + sizeof("auth=&") + 4 * cred->secret.len
+           + NGX_COUNTERS_PARAMS_LEN
+           + flight->calls.n * NGX_COUNTERS_COMMAND_LEN + 16;
+
+    p = ngx_alloc(size, ngx_cycle->log);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_counters_post(w, flight, cred, p);
+
+    ngx_explicit_memzero(p, size);
+    ngx_free(p);
+
+    return rc;
+}
+
+
+/* a token travels in the body, where no access log of the portal sees it */
+
+static ngx_int_t
+ngx_http_counters_post(ngx_http_counters_worker_t *w,
+    ngx_http_counters_flight_t *flight, const ngx_counters_cred_t *cred,
+    u_char *p)
+{
+    ngx_str_t                  path, body;
+    ngx_uint_t                 i;
+    const ngx_counters_str_t  *method;
+    ngx_counters_call_t        calls[NGX_COUNTERS_BATCH_MAX];
+
+    for (i = 0; i < flight->calls.n; i++) {
+        ngx_http_counters_call(&flight->calls.keys[i], &calls[i]);
+    }
+
+    path.data = p;
+    p = ngx_cpymem(p, "/rest/", sizeof("/rest/") - 1);
+
+    if (cred->kind == NGX_COUNTERS_CRED_WEBHOOK) {
+        p = ngx_sprintf(p, "%uL/", cred->user);
+        p = ngx_cpymem(p, cred->secret.data, cred->secret.len);
+        *p++ = '/';
+    }
+
+    if (flight->calls.n == 1) {
+        method = &ngx_counters_method_names[calls[0].method];
+        p = ngx_cpymem(p, method->data, method->len);
+
+    } else {
+        p = ngx_cpymem(p, "batch", sizeof("batch") - 1);
+    }
+
+    path.len = p - path.data;
+    body.data = p;
+
+    if (cred->kind == NGX_COUNTERS_CRED_TOKEN) {
+        p = ngx_cpymem(p, "auth=", sizeof("auth=") - 1);
+        p = (u_char *) ngx_escape_uri(p, cred->secret.data, cred->secret.len,
+                                      NGX_ESCAPE_URI_COMPONENT);
+        *p++ = '&';
+    }
+
+    if (flight->calls.n == 1) {
+        p = ngx_counters_batch_params(p, &calls[0], cred->user);
+
+    } else {
+        p = ngx_counters_batch_pack(p, calls, flight->calls.n, cred->user);
+    }
+
+    body.len = p - body.data;
+
+    if (body.len && body.data[body.len - 1] == '&') {
+        body.len--;
+    }
+
+    ngx_http_counters_count(w, NGX_COUNTERS_STAT_COMMANDS, flight->calls.n);
+
+    if (flight->calls.n > 1) {
+        ngx_http_counters_count(w, NGX_COUNTERS_STAT_BATCHES, 1);
+    }
+
+    if (ngx_counters_fetch_post(ngx_http_counters_fetcher(),
+                                &w->portal->fetch, &path, &body,
+                                ngx_http_counters_flight_handler, flight)
+        == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_counters_call(ngx_counters_key_t *key, ngx_counters_call_t *call)
+{
+    call->method = key->method;
+    call->type = key->type;
+    call->user = key->user;
+    call->group = key->group;
+}
+
+
+/* it never left: those who wait ask again */
+
+static void
+ngx_http_counters_abandon(ngx_http_counters_worker_t *w,
+    ngx_http_counters_flight_t *flight)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < flight->calls.n; i++) {
+        ngx_http_counters_refresh_finish(w, &flight->calls.keys[i], NULL);
+    }
+
+    ngx_queue_remove(&flight->queue);
+    w->nflights--;
+    ngx_free(flight);
+}
+
+
+static void
+ngx_http_counters_flight_handler(void *data,
+    const ngx_counters_fetch_result_t *result)
+{
+    ngx_http_counters_flight_t *flight = data;
+
+    ngx_uint_t                   i;
+    ngx_http_counters_worker_t  *w;
+
+    w = flight->worker;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "counters portal answer: %d, status %ui, %ui calls",
+                   result->rc, result->status, flight->calls.n);
+
+    if (result->rc == NGX_COUNTERS_FETCH_CLOSED) {
+        ngx_http_counters_abandon(w, flight);
+        return;
+    }
+
+    ngx_http_counters_count(w, NGX_COUNTERS_STAT_PORTAL_REQUESTS,
+                            ngx_max(result->requests, 1));
+
+    /* a redirect that was followed cost a request more */
+
+    for (i = 1; i < result->requests; i++) {
+        ngx_counters_zone_passed(w->portal->zone, ngx_http_counters_now());
+    }
+
+    if (result->rc == NGX_COUNTERS_FETCH_OK) {
+        ngx_http_counters_landed(flight, result);
+
+    } else {
+        ngx_http_counters_lost(flight, result);
+    }
+
+    ngx_queue_remove(&flight->queue);
+    w->nflights--;
+    ngx_free(flight);
+
+    ngx_http_counters_flight_pump_later(w);
+}
+
+
+/* no answer at all */
+
+static void
+ngx_http_counters_lost(ngx_http_counters_flight_t *flight,
+    const ngx_counters_fetch_result_t *result)
+{
+    uint64_t                     now;
+    ngx_uint_t                   i, held;
+    ngx_http_counters_worker_t  *w;
+    ngx_counters_answer_in_t     answer;
+    u_char                       buf[NGX_HTTP_COUNTERS_ERROR_LEN];
+
+    w = flight->worker;
+    now = ngx_http_counters_now();
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "counters_portal \"%V\": no answer from the portal: %s",
+                  &w->portal->name, result->error);
+
+    ngx_http_counters_count(w, NGX_COUNTERS_STAT_PORTAL_FAILURES, 1);
+
+    held = ngx_counters_zone_portal_hold(w->portal->zone,
+                                         NGX_COUNTERS_BACKOFF, now, 0);
+
+    if (flight->calls.n > 1 && result->rc != NGX_COUNTERS_FETCH_CONNECT) {
+        ngx_http_counters_retry(flight, flight->calls.split + 1);
+
+    } else {
+
+        switch (result->rc) {
+
+        case NGX_COUNTERS_FETCH_CONNECT:
+            ngx_http_counters_envelope(&answer, buf, NGX_HTTP_BAD_GATEWAY,
+                                       "PORTAL_UNAVAILABLE",
+                                       "The portal could not be reached");
+            break;
+
+        case NGX_COUNTERS_FETCH_TIMEOUT:
+            ngx_http_counters_envelope(&answer, buf,
+                                       NGX_HTTP_GATEWAY_TIME_OUT,
+                                       "PORTAL_TIMEOUT",
+                                       "The portal did not answer in time");
+            break;
+
+        default:
+            ngx_http_counters_envelope(&answer, buf, NGX_HTTP_BAD_GATEWAY,
+                                       "PORTAL_MALFORMED_ANSWER",
+                                       "The portal's answer is unusable");
+        }
+
+        for (i = 0; i < flight->calls.n; i++) {
+            answer.fetched = now;
+            ngx_http_counters_refresh_finish(w, &flight->calls.keys[i],
+                                             &answer);
+        }
+    }
+
+    if (held) {
+        ngx_http_counters_refresh_alarm(w);
+    }
+}
+
+
+static void
+ngx_http_counters_landed(ngx_http_counters_flight_t *flight,
+    const ngx_counters_fetch_result_t *result)
+{
+    ngx_counters_str_t        body;
+    ngx_counters_reply_t      reply;
+    ngx_counters_answer_in_t  answer;
+
+    body.len = result->body.len;
+    body.data = result->body.data;
+
+    ngx_counters_reply_judge(&reply, result->status, &body);
+
+    switch (reply.verdict) {
+
+    case NGX_COUNTERS_REPLY_LIMIT:
+    case NGX_COUNTERS_REPLY_OVERLOAD:
+        ngx_http_counters_limit(flight, reply.verdict, result->retry_after);
+        break;
+
+    default:
+        break;
+    }
+
+    if (flight->calls.n > 1) {
+        ngx_http_counters_batch(flight, result, &reply);
+        return;
+    }
+
+    ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
+
+    answer.status = result->status;
+    answer.headers = result->headers;
+    answer.body = result->body;
+
+    if (reply.time.data) {
+        answer.time.len = reply.time.len;
+        answer.time.data = reply.time.data;
+    }
+
+    if (reply.verdict == NGX_COUNTERS_REPLY_OPERATING
+        && result->retry_after > 0)
+    {
+        reply.reset_at = ngx_time() + result->retry_after;
+    }
+
+    ngx_http_counters_settle(flight, 0, reply.verdict, &answer,
+                             reply.reset_at);
+}
+
+
+/* the whole portal says no, whatever was asked */
+
+static void
+ngx_http_counters_limit(ngx_http_counters_flight_t *flight,
+    ngx_counters_verdict_e verdict, time_t retry_after)
+{
+    uint64_t                     now, until;
+    ngx_counters_hold_e          hold;
+    ngx_http_counters_worker_t  *w;
+
+    w = flight->worker;
+    now = ngx_http_counters_now();
+    until = (retry_after > 0) ? now + (uint64_t) retry_after * 1000 : 0;
+
+    if (verdict == NGX_COUNTERS_REPLY_LIMIT) {
+        hold = NGX_COUNTERS_LIMITED;
+        ngx_http_counters_count(w, NGX_COUNTERS_STAT_LIMITS, 1);
+
+    } else {
+        hold = NGX_COUNTERS_OVERLOADED;
+        ngx_http_counters_count(w, NGX_COUNTERS_STAT_OVERLOADS, 1);
+    }
+
+    if (ngx_counters_zone_portal_hold(w->portal->zone, hold, now, until)) {
+
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "counters_portal \"%V\": the portal answered %s",
+                      &w->portal->name,
+                      hold == NGX_COUNTERS_LIMITED ? "QUERY_LIMIT_EXCEEDED"
+                                                   : "OVERLOAD_LIMIT");
+
+        if (hold == NGX_COUNTERS_OVERLOADED) {
+            ngx_http_counters_refresh_alarm(w);
+        }
+    }
+}
+
+
+/* back into the queue, to leave in smaller company */
+
+static void
+ngx_http_counters_retry(ngx_http_counters_flight_t *flight, ngx_uint_t split)
+{
+    uint64_t                     now;
+    ngx_uint_t                   i;
+    ngx_http_counters_worker_t  *w;
+
+    w = flight->worker;
+    now = ngx_http_counters_now();
+    split = ngx_min(split, NGX_HTTP_COUNTERS_SINGLE);
+
+    for (i = flight->calls.n; i-- > 0; /* void */ ) {
+        (void) ngx_counters_zone_enqueue(w->portal->zone,
+                                         &flight->calls.keys[i],
+                                         ngx_http_counters_me(),
+                                         NGX_COUNTERS_WAITING, split, now);
+    }
+}
+
+
+static void
+ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
+    const ngx_counters_fetch_result_t *result, ngx_counters_reply_t *reply)
+{
+    ngx_uint_t                i, n;
+    ngx_counters_str_t        body;
+    ngx_counters_part_t       parts[NGX_COUNTERS_BATCH_MAX];
+    ngx_counters_answer_in_t  answer;
+
+    n = flight->calls.n;
+
+    body.len = result->body.len;
+    body.data = result->body.data;
+
+    switch (reply->verdict) {
+
+    case NGX_COUNTERS_REPLY_GOOD:
+
+        if (ngx_counters_batch_split(&body, parts, n) == NGX_COUNTERS_OK) {
+            for (i = 0; i < n; i++) {
+                ngx_http_counters_part(flight, i, &parts[i], result);
+            }
+
+            return;
+        }
+
+        break;
+
+    case NGX_COUNTERS_REPLY_LIMIT:
+    case NGX_COUNTERS_REPLY_OVERLOAD:
+        ngx_http_counters_retry(flight, flight->calls.split);
+        return;
+
+    case NGX_COUNTERS_REPLY_UNAUTHORIZED:
+
+        for (i = 0; i < n; i++) {
+            ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
+            answer.status = result->status;
+            answer.headers = result->headers;
+            answer.body = result->body;
+            ngx_http_counters_settle(flight, i, reply->verdict, &answer, 0);
+        }
+
+        return;
+
+    case NGX_COUNTERS_REPLY_REFUSED:
+    case NGX_COUNTERS_REPLY_FORBIDDEN:
+    case NGX_COUNTERS_REPLY_OPERATING:
+    case NGX_COUNTERS_REPLY_FOREIGN:
+
+        /* it is batch that is refused: the calls may well be welcome */
+
+        ngx_http_counters_retry(flight, NGX_HTTP_COUNTERS_SINGLE);
+        return;
+
+    default:
+        break;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "counters_portal \"%V\": a batch of %ui failed with status "
+                  "%ui", &flight->worker->portal->name, n, result->status);
+
+    ngx_http_counters_count(flight->worker, NGX_COUNTERS_STAT_PORTAL_FAILURES,
+                            1);
+
+    if (ngx_counters_zone_portal_hold(flight->worker->portal->zone,
+                                      NGX_COUNTERS_BACKOFF,
+                                      ngx_http_counters_now(), 0))
+    {
+        ngx_http_counters_refresh_alarm(flight->worker);
+    }
+
+    ngx_http_counters_retry(flight, flight->calls.split + 1);
+}
+
+
+/* one command's part: an envelope of its own, of the portal's own bytes */
+
+static void
+ngx_http_counters_part(ngx_http_counters_flight_t *flight, ngx_uint_t n,
+    ngx_counters_part_t *part, const ngx_counters_fetch_result_t *result)
+{
+    u_char                      *p;
+    ngx_http_counters_worker_t  *w;
+    ngx_counters_answer_in_t     answer;
+
+    w = flight->worker;
+
+    if (part->verdict == NGX_COUNTERS_REPLY_MALFORMED
+        || part->verdict == NGX_COUNTERS_REPLY_FAILED
+        || part->verdict == NGX_COUNTERS_REPLY_LIMIT)
+    {
+        /* alone it fails, or not, with an answer of its own */
+
+        (void) ngx_counters_zone_enqueue(w->portal->zone,
+                                         &flight->calls.keys[n],
+                                         ngx_http_counters_me(),
+                                         NGX_COUNTERS_WAITING,
+                                         NGX_HTTP_COUNTERS_SINGLE,
+                                         ngx_http_counters_now());
+        return;
+    }
+
+    ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
+
+    answer.body.len = ngx_counters_part_len(part);
+    answer.body.data = ngx_alloc(answer.body.len + 1, ngx_cycle->log);
+
+    if (answer.body.data == NULL) {
+        ngx_http_counters_refresh_finish(w, &flight->calls.keys[n], NULL);
+        return;
+    }
+
+    p = ngx_counters_part_envelope(answer.body.data, part);
+
+    answer.body.len = p - answer.body.data;
+    answer.status = part->status;
+    answer.headers = result->headers;
+
+    if (part->verdict == NGX_COUNTERS_REPLY_GOOD && part->time.len) {
+
+        /* the envelope ends with the time and its own brace */
+
+        answer.time.len = part->time.len;
+        answer.time.data = p - 1 - part->time.len;
+    }
+
+    ngx_http_counters_settle(flight, n, part->verdict, &answer,
+                             part->reset_at);
+
+    ngx_free(answer.body.data);
+}
+
+
+/* what one call's answer means for its key, its credential, the portal */
+
+static void
+ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
+    ngx_counters_verdict_e verdict, ngx_counters_answer_in_t *answer,
+    uint64_t reset_at)
+{
+    uint64_t                     now;
+    ngx_uint_t                   changed;
+    ngx_counters_key_t          *key;
+    ngx_http_counters_worker_t  *w;
+    ngx_http_counters_portal_t  *portal;
+    u_char                       buf[NGX_HTTP_COUNTERS_ERROR_LEN];
+
+    w = flight->worker;
+    portal = w->portal;
+    key = &flight->calls.keys[n];
+    now = ngx_http_counters_now();
+    changed = 0;
+
+    answer->origin = NGX_COUNTERS_FROM_PORTAL;
+    answer->fetched = now;
+
+    switch (verdict) {
+
+    case NGX_COUNTERS_REPLY_GOOD:
+        answer->kind = NGX_COUNTERS_DATA;
+        answer->ttl = ngx_counters_jitter_ttl(portal->ttl[key->method],
+                                              ngx_random());
+        break;
+
+    case NGX_COUNTERS_REPLY_UNAUTHORIZED:
+        (void) ngx_counters_zone_revoke(portal->zone, key->cred, now);
+        ngx_http_counters_refresh_revoke(w, key->cred, now);
+        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REVOKED, 1);
+
+        /* fall through */
+
+    case NGX_COUNTERS_REPLY_REFUSED:
+    case NGX_COUNTERS_REPLY_FORBIDDEN:
+        answer->kind = NGX_COUNTERS_NEGATIVE;
+        answer->ttl = portal->negative;
+        ngx_http_counters_refresh_forget(w, key);
+        break;
+
+    case NGX_COUNTERS_REPLY_LIMIT:
+        (void) ngx_counters_zone_enqueue(portal->zone, key,
+                                         ngx_http_counters_me(),
+                                         NGX_COUNTERS_WAITING,
+                                         flight->calls.split, now);
+        return;
+
+    case NGX_COUNTERS_REPLY_OPERATING:
+        answer->kind = NGX_COUNTERS_FAILURE;
+        ngx_http_counters_count(w, NGX_COUNTERS_STAT_OPERATING, 1);
+        ngx_counters_zone_method_hold(portal->zone, key->cred, key->method,
+                                      now, reset_at * 1000);
+        break;
+
+    case NGX_COUNTERS_REPLY_MALFORMED:
+        ngx_http_counters_envelope(answer, buf, NGX_HTTP_BAD_GATEWAY,
+                                   "PORTAL_MALFORMED_ANSWER",
+                                   "The portal's answer is unusable");
+        answer->fetched = now;
+
+        /* fall through */
+
+    case NGX_COUNTERS_REPLY_FAILED:
+        answer->kind = NGX_COUNTERS_FAILURE;
+        ngx_http_counters_count(w, NGX_COUNTERS_STAT_PORTAL_FAILURES, 1);
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "counters_portal \"%V\": the portal failed with status "
+                      "%ui", &portal->name, answer->status);
+
+        changed = ngx_counters_zone_portal_hold(portal->zone,
+                                                NGX_COUNTERS_BACKOFF, now, 0);
+        break;
+
+    default: /* OVERLOAD, FOREIGN */
+        answer->kind = NGX_COUNTERS_FAILURE;
+    }
+
+    switch (verdict) {
+
+    case NGX_COUNTERS_REPLY_OVERLOAD:
+    case NGX_COUNTERS_REPLY_MALFORMED:
+    case NGX_COUNTERS_REPLY_FAILED:
+        break;
+
+    default:
+        changed = ngx_counters_zone_portal_good(portal->zone, now);
+    }
+
+    if (answer->kind == NGX_COUNTERS_DATA) {
+        ngx_http_counters_refresh_save(w, key, answer);
+    }
+
+    ngx_http_counters_refresh_finish(w, key, answer);
+
+    if (changed) {
+        ngx_http_counters_refresh_alarm(w);
+    }
+}
+
+
+static void
+ngx_http_counters_envelope(ngx_counters_answer_in_t *answer, u_char *buf,
+    ngx_uint_t status, const char *error, const char *text)
+{
+    ngx_memzero(answer, sizeof(ngx_counters_answer_in_t));
+
+    answer->kind = NGX_COUNTERS_FAILURE;
+    answer->origin = NGX_COUNTERS_FROM_PORTAL;
+    answer->status = status;
+
+    ngx_str_set(&answer->headers, NGX_HTTP_COUNTERS_JSON_TYPE);
+
+    answer->body.data = buf;
+    answer->body.len = ngx_counters_reply_error(buf, error, text) - buf;
+}

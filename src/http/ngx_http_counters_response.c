@@ -1,0 +1,440 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_counters_reply.h"
+#include "ngx_http_counters_response.h"
+
+
+static ngx_int_t ngx_http_counters_portal_headers(ngx_http_request_t *r,
+    ngx_str_t *headers);
+static ngx_int_t ngx_http_counters_own_headers(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx, ngx_uint_t stored);
+static ngx_int_t ngx_http_counters_cache_status(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx, ngx_uint_t stored);
+static ngx_int_t ngx_http_counters_etag(ngx_http_request_t *r,
+    ngx_counters_view_t *view);
+static ngx_table_elt_t *ngx_http_counters_header(ngx_http_request_t *r,
+    const char *name, size_t len);
+static ngx_int_t ngx_http_counters_body(ngx_http_request_t *r,
+    ngx_str_t *parts, ngx_uint_t n);
+static void ngx_http_counters_content_type(ngx_http_request_t *r,
+    u_char *data, size_t len);
+
+
+#define ngx_http_counters_push_header(r, name)                                \
+    ngx_http_counters_header(r, name, sizeof(name) - 1)
+
+
+ngx_int_t
+ngx_http_counters_response(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx, ngx_counters_view_t *view,
+    ngx_uint_t stored)
+{
+    ngx_str_t                       parts[3];
+    ngx_uint_t                      n;
+    ngx_http_counters_loc_conf_t   *lcf;
+    u_char                          time[NGX_COUNTERS_TIME_LEN];
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
+
+    ctx->fetched = view->fetched;
+    ctx->remains = view->remains;
+
+    r->headers_out.status = view->status;
+
+    if (ngx_http_counters_portal_headers(r, &view->headers) != NGX_OK
+        || ngx_http_counters_own_headers(r, ctx, stored) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (lcf->time == NGX_HTTP_COUNTERS_TIME_CURRENT && view->time.len) {
+
+        /* other bytes at each serving: nothing that an ETag could name */
+
+        parts[0].data = view->body.data;
+        parts[0].len = view->time.data - view->body.data;
+
+        parts[1].data = time;
+        parts[1].len = ngx_counters_reply_time(time, ngx_http_counters_now())
+                       - time;
+
+        parts[2].data = view->time.data + view->time.len;
+        parts[2].len = view->body.data + view->body.len - parts[2].data;
+        n = 3;
+
+    } else {
+
+        if (lcf->headers && stored && view->kind == NGX_COUNTERS_DATA
+            && ngx_http_counters_etag(r, view) != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        parts[0] = view->body;
+        n = 1;
+    }
+
+    return ngx_http_counters_body(r, parts, n);
+}
+
+
+ngx_int_t
+ngx_http_counters_response_error(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx, ngx_uint_t status, const char *error,
+    const char *description, time_t retry_after)
+{
+    ngx_str_t         body;
+    ngx_table_elt_t  *h;
+
+    body.data = ngx_pnalloc(r->pool, ngx_strlen(error)
+                                     + ngx_strlen(description) + 64);
+    if (body.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body.len = ngx_counters_reply_error(body.data, error, description)
+               - body.data;
+
+    r->headers_out.status = status;
+
+    ngx_http_counters_content_type(r,
+                            (u_char *) "application/json; charset=utf-8",
+                            sizeof("application/json; charset=utf-8") - 1);
+
+    /* without this a browser would hide the error from its page */
+
+    h = ngx_http_counters_push_header(r, "Access-Control-Allow-Origin");
+    if (h == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_str_set(&h->value, "*");
+
+    if (retry_after > 0) {
+        h = ngx_http_counters_push_header(r, "Retry-After");
+        if (h == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        h->value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+        if (h->value.data == NULL) {
+            h->hash = 0;
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        h->value.len = ngx_sprintf(h->value.data, "%T", retry_after)
+                       - h->value.data;
+    }
+
+    if (ngx_http_counters_own_headers(r, ctx, 0) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_counters_body(r, &body, 1);
+}
+
+
+/* "Name: value" CR LF lines, Content-Type first */
+
+static ngx_int_t
+ngx_http_counters_portal_headers(ngx_http_request_t *r, ngx_str_t *headers)
+{
+    u_char           *p, *last, *colon, *end;
+    ngx_table_elt_t  *h;
+
+    p = headers->data;
+    last = p + headers->len;
+
+    while (p < last) {
+
+        end = ngx_strlchr(p, last, CR);
+        colon = ngx_strlchr(p, last, ':');
+
+        if (end == NULL || colon == NULL || colon + 2 > end) {
+            break;
+        }
+
+        if (colon - p == sizeof("Content-Type") - 1
+            && ngx_strncasecmp(p, (u_char *) "Content-Type",
+                               sizeof("Content-Type") - 1)
+               == 0)
+        {
+            ngx_http_counters_content_type(r, colon + 2, end - colon - 2);
+
+        } else {
+            h = ngx_list_push(&r->headers_out.headers);
+            if (h == NULL) {
+                return NGX_ERROR;
+            }
+
+            ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+            h->hash = 1;
+            h->key.data = p;
+            h->key.len = colon - p;
+            h->value.data = colon + 2;
+            h->value.len = end - colon - 2;
+        }
+
+        p = end + 2;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_counters_content_type(ngx_http_request_t *r, u_char *data,
+    size_t len)
+{
+    u_char  *p;
+
+    r->headers_out.content_type.data = data;
+    r->headers_out.content_type.len = len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    /* gzip_types and the like compare without the parameters */
+
+    p = ngx_strlchr(data, data + len, ';');
+
+    r->headers_out.content_type_len = p ? (size_t) (p - data) : len;
+}
+
+
+static ngx_int_t
+ngx_http_counters_own_headers(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx, ngx_uint_t stored)
+{
+    int64_t                        age;
+    ngx_table_elt_t               *h;
+    ngx_http_counters_loc_conf_t  *lcf;
+
+    h = ngx_http_counters_push_header(r, "Cache-Control");
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(&h->value, "private, no-cache");
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
+
+    if (!lcf->headers) {
+        return NGX_OK;
+    }
+
+    if (ctx->fetched) {
+        h = ngx_http_counters_push_header(r, "Age");
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        h->value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+        if (h->value.data == NULL) {
+            h->hash = 0;
+            return NGX_ERROR;
+        }
+
+        age = (int64_t) ngx_http_counters_now() - (int64_t) ctx->fetched;
+
+        h->value.len = ngx_sprintf(h->value.data, "%L",
+                                   ngx_max(age, 0) / 1000)
+                       - h->value.data;
+    }
+
+    return ngx_http_counters_cache_status(r, ctx, stored);
+}
+
+
+/* RFC 9211 */
+
+static ngx_int_t
+ngx_http_counters_cache_status(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx, ngx_uint_t stored)
+{
+    u_char           *p;
+    ngx_str_t        *name;
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_counters_push_header(r, "Cache-Status");
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    name = &ctx->portal->name;
+
+    p = ngx_pnalloc(r->pool, name->len + NGX_INT64_LEN
+                             + sizeof("; fwd=miss; ttl=; detail=COALESCED"));
+    if (p == NULL) {
+        h->hash = 0;
+        return NGX_ERROR;
+    }
+
+    h->value.data = p;
+    p = ngx_cpymem(p, name->data, name->len);
+
+    switch (ctx->cache_status) {
+
+    case NGX_HTTP_COUNTERS_HIT:
+        p = ngx_sprintf(p, "; hit; ttl=%L",
+                        ngx_http_counters_seconds(ctx->remains));
+        break;
+
+    case NGX_HTTP_COUNTERS_STALE:
+    case NGX_HTTP_COUNTERS_UPDATING:
+        p = ngx_sprintf(p, "; hit; ttl=%L; detail=%V",
+                        ngx_http_counters_seconds(ctx->remains),
+                        &ngx_http_counters_cache_statuses[ctx->cache_status]);
+        break;
+
+    case NGX_HTTP_COUNTERS_NEGATIVE:
+        p = ngx_cpymem(p, "; hit; detail=NEGATIVE",
+                       sizeof("; hit; detail=NEGATIVE") - 1);
+        break;
+
+    case NGX_HTTP_COUNTERS_BYPASS:
+        p = ngx_cpymem(p, "; fwd=bypass", sizeof("; fwd=bypass") - 1);
+        break;
+
+    case NGX_HTTP_COUNTERS_COALESCED:
+        p = ngx_cpymem(p, "; fwd=miss; collapsed",
+                       sizeof("; fwd=miss; collapsed") - 1);
+        break;
+
+    case NGX_HTTP_COUNTERS_ERROR:
+        p = ngx_cpymem(p, "; fwd=miss; detail=ERROR",
+                       sizeof("; fwd=miss; detail=ERROR") - 1);
+        break;
+
+    default: /* NGX_HTTP_COUNTERS_MISS */
+        p = ngx_cpymem(p, "; fwd=miss", sizeof("; fwd=miss") - 1);
+
+        if (stored) {
+            p = ngx_cpymem(p, "; stored", sizeof("; stored") - 1);
+        }
+    }
+
+    h->value.len = p - h->value.data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_counters_etag(ngx_http_request_t *r, ngx_counters_view_t *view)
+{
+    u_char           *p;
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_counters_push_header(r, "ETag");
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_COUNTERS_ETAG_LEN + 2);
+    if (p == NULL) {
+        h->hash = 0;
+        return NGX_ERROR;
+    }
+
+    h->value.data = p;
+    h->value.len = NGX_COUNTERS_ETAG_LEN + 2;
+
+    *p++ = '"';
+    p = ngx_cpymem(p, view->etag, NGX_COUNTERS_ETAG_LEN);
+    *p = '"';
+
+    r->headers_out.etag = h;
+
+    return NGX_OK;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_counters_header(ngx_http_request_t *r, const char *name, size_t len)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = len;
+
+    return h;
+}
+
+
+static ngx_int_t
+ngx_http_counters_body(ngx_http_request_t *r, ngx_str_t *parts, ngx_uint_t n)
+{
+    size_t        len;
+    u_char       *p;
+    ngx_int_t     rc;
+    ngx_uint_t    i;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    len = 0;
+
+    for (i = 0; i < n; i++) {
+        len += parts[i].len;
+    }
+
+    r->headers_out.content_length_n = len;
+
+    if (len == 0) {
+        r->header_only = 1;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (n == 1) {
+        b->pos = parts[0].data;
+        b->last = parts[0].data + parts[0].len;
+
+    } else {
+        p = ngx_pnalloc(r->pool, len);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        b->pos = p;
+
+        for (i = 0; i < n; i++) {
+            p = ngx_cpymem(p, parts[i].data, parts[i].len);
+        }
+
+        b->last = p;
+    }
+
+    b->memory = 1;
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}

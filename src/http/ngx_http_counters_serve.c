@@ -1,0 +1,490 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+
+#include "ngx_http_counters_response.h"
+#include "ngx_http_counters_serve.h"
+
+
+/* an entry is forced by counters_bypass at most so often, milliseconds */
+#define NGX_HTTP_COUNTERS_BYPASS_MIN  1000
+
+/* a waiting request outlives the lease of what it waits for by this */
+#define NGX_HTTP_COUNTERS_SLACK       1500
+
+
+static ngx_int_t ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
+    ngx_http_counters_item_t *item);
+static ngx_int_t ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
+    ngx_http_counters_item_t *item);
+static ngx_int_t ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
+    ngx_http_counters_item_t *item);
+static ngx_int_t ngx_http_counters_park(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx);
+static void ngx_http_counters_cleanup(void *data);
+static void ngx_http_counters_deadline_handler(ngx_event_t *ev);
+static ngx_int_t ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
+    ngx_http_counters_item_t *item);
+static void ngx_http_counters_finish(ngx_http_counters_ctx_t *ctx);
+static ngx_int_t ngx_http_counters_answer(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx);
+static ngx_int_t ngx_http_counters_refuse(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx, ngx_http_counters_item_t *item);
+
+
+ngx_int_t
+ngx_http_counters_serve(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
+{
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    ngx_http_counters_item_t  *item;
+
+    for (i = 0; i < ctx->nitems; i++) {
+        item = &ctx->items[i];
+
+        rc = ngx_http_counters_refresh_look(ctx->worker, item);
+
+        if (rc != NGX_ERROR) {
+            rc = ngx_http_counters_decide(ctx, item);
+        }
+
+        if (rc == NGX_AGAIN) {
+            ctx->pending++;
+
+        } else if (rc != NGX_OK) {
+            ngx_http_counters_cleanup(ctx);
+            return (rc == NGX_DECLINED) ? NGX_DECLINED
+                                        : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (ctx->pending) {
+        return ngx_http_counters_park(r, ctx);
+    }
+
+    return ngx_http_counters_answer(r, ctx);
+}
+
+
+/*
+ * NGX_OK: the item can be answered with what its view holds; NGX_AGAIN: it
+ * waits for a refresh; NGX_DECLINED: there is no room for it to wait.
+ */
+
+static ngx_int_t
+ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
+    ngx_http_counters_item_t *item)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  tries;
+
+    for (tries = 0; tries < 3; tries++) {
+
+        item->seen = 0;
+        item->force = 0;
+        item->source = NGX_HTTP_COUNTERS_MEMORY;
+
+        rc = ngx_http_counters_decide_view(ctx, item);
+
+        if (rc != NGX_AGAIN) {
+            return rc;
+        }
+
+        rc = ngx_http_counters_refresh_wait(ctx->worker, item, &ctx->cred);
+
+        if (rc == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+
+        if (rc == NGX_ERROR) {
+            return (item->view.kind == NGX_COUNTERS_DATA) ? NGX_OK
+                                                          : NGX_DECLINED;
+        }
+
+        /* the entry has changed meanwhile */
+
+        if (ngx_http_counters_refresh_look(ctx->worker, item) == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
+    ngx_http_counters_item_t *item)
+{
+    switch (item->view.kind) {
+
+    case NGX_COUNTERS_DATA:
+        return ngx_http_counters_decide_data(ctx, item);
+
+    case NGX_COUNTERS_NEGATIVE:
+        item->cache_status = NGX_HTTP_COUNTERS_NEGATIVE;
+        return NGX_OK;
+
+    case NGX_COUNTERS_FAILURE:
+        item->cache_status = NGX_HTTP_COUNTERS_ERROR;
+        return NGX_OK;
+
+    default: /* NGX_COUNTERS_EMPTY */
+        item->cache_status = NGX_HTTP_COUNTERS_ERROR;
+    }
+
+    /* a limit passes, which is what "wait" is for; a failure may not */
+
+    return (item->view.hold == NGX_COUNTERS_OPEN
+            || item->view.hold == NGX_COUNTERS_LIMITED)
+           ? NGX_AGAIN : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
+    ngx_http_counters_item_t *item)
+{
+    ngx_counters_view_t  *view;
+
+    view = &item->view;
+    item->cache_status = NGX_HTTP_COUNTERS_HIT;
+
+    if (ctx->bypass && view->hold == NGX_COUNTERS_OPEN
+        && ngx_http_counters_now()
+           >= view->fetched + NGX_HTTP_COUNTERS_BYPASS_MIN)
+    {
+        item->seen = view->fetched;
+        item->force = 1;
+        return NGX_AGAIN;
+    }
+
+    if (view->fresh == NGX_COUNTERS_FRESH) {
+        return NGX_OK;
+    }
+
+    item->cache_status = NGX_HTTP_COUNTERS_STALE;
+
+    if (view->hold != NGX_COUNTERS_OPEN) {
+        return NGX_OK;
+    }
+
+    if (view->fresh == NGX_COUNTERS_REVALIDATE) {
+
+        if (ngx_http_counters_refresh_background(ctx->worker, item,
+                                                 &ctx->cred)
+            == NGX_OK)
+        {
+            item->cache_status = NGX_HTTP_COUNTERS_UPDATING;
+        }
+
+        return NGX_OK;
+    }
+
+    /* older: it waits for the portal, but not for quota */
+
+    if (view->dry) {
+        (void) ngx_http_counters_refresh_background(ctx->worker, item,
+                                                    &ctx->cred);
+        return NGX_OK;
+    }
+
+    item->seen = view->fetched;
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_counters_park(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
+{
+    ngx_http_cleanup_t  *cln;
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        ngx_http_counters_cleanup(ctx);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_counters_cleanup;
+    cln->data = ctx;
+
+    ctx->parked = ngx_http_counters_now();
+
+    ctx->deadline.handler = ngx_http_counters_deadline_handler;
+    ctx->deadline.data = ctx;
+    ctx->deadline.log = ngx_cycle->log;
+
+    ngx_add_timer(&ctx->deadline, ctx->portal->wait);
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    return NGX_DONE;
+}
+
+
+/* the client has gone, or has its answer; the refresh goes on without it */
+
+static void
+ngx_http_counters_cleanup(void *data)
+{
+    ngx_http_counters_ctx_t *ctx = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < ctx->nitems; i++) {
+        ngx_http_counters_refresh_leave(ctx->worker, &ctx->items[i]);
+    }
+
+    if (ctx->deadline.timer_set) {
+        ngx_del_timer(&ctx->deadline);
+    }
+}
+
+
+/*
+ * "wait" is how long a request is held for quota; what is under way is
+ * waited for as long as it may take.
+ */
+
+static void
+ngx_http_counters_deadline_handler(ngx_event_t *ev)
+{
+    uint64_t                   now, last;
+    ngx_uint_t                 i, flying;
+    ngx_http_counters_ctx_t   *ctx;
+    ngx_http_counters_item_t  *item;
+
+    ctx = ev->data;
+    now = ngx_http_counters_now();
+    flying = 0;
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ev->log, 0,
+                   "counters request deadline");
+
+    for (i = 0; i < ctx->nitems; i++) {
+        item = &ctx->items[i];
+
+        if (item->waiting) {
+            (void) ngx_counters_zone_lookup(ctx->portal->zone, &item->key,
+                                            now, NULL, &item->view);
+            flying |= item->view.flying;
+        }
+    }
+
+    last = ctx->parked + ctx->portal->wait + ctx->portal->fetch.timeout
+           + NGX_HTTP_COUNTERS_SLACK;
+
+    if (flying && now < last) {
+        ngx_add_timer(ev, last - now);
+        return;
+    }
+
+    for (i = 0; i < ctx->nitems; i++) {
+        item = &ctx->items[i];
+
+        if (item->waiting) {
+            ngx_http_counters_refresh_leave(ctx->worker, item);
+            (void) ngx_http_counters_refresh_look(ctx->worker, item);
+
+            item->late = 1;
+            (void) ngx_http_counters_conclude(ctx, item);
+        }
+    }
+
+    ctx->pending = 0;
+
+    ngx_http_counters_finish(ctx);
+}
+
+
+void
+ngx_http_counters_item_done(ngx_http_counters_item_t *item)
+{
+    ngx_http_counters_ctx_t  *ctx;
+
+    ctx = item->ctx;
+
+    if (ngx_http_counters_conclude(ctx, item) == NGX_AGAIN) {
+        return;
+    }
+
+    if (--ctx->pending == 0) {
+        ngx_http_counters_finish(ctx);
+    }
+}
+
+
+/* what the wait has come to; NGX_AGAIN: it goes on */
+
+static ngx_int_t
+ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
+    ngx_http_counters_item_t *item)
+{
+    ngx_int_t             rc;
+    ngx_counters_view_t  *view;
+
+    view = &item->view;
+
+    if (view->kind == NGX_COUNTERS_DATA && view->fetched > item->seen
+        && view->origin == NGX_COUNTERS_FROM_REDIS && !item->late)
+    {
+        /* as if it had been in memory from the start */
+
+        rc = ngx_http_counters_decide(ctx, item);
+        item->source = NGX_HTTP_COUNTERS_REDIS;
+
+        return rc;
+    }
+
+    item->source = NGX_HTTP_COUNTERS_MEMORY;
+
+    if (view->kind == NGX_COUNTERS_EMPTY) {
+        item->cache_status = NGX_HTTP_COUNTERS_ERROR;
+        return NGX_OK;
+    }
+
+    if (view->fetched <= item->seen) {
+
+        /* the wait was in vain, but there is something */
+
+        item->cache_status = (view->fresh == NGX_COUNTERS_FRESH)
+                             ? NGX_HTTP_COUNTERS_HIT
+                             : NGX_HTTP_COUNTERS_STALE;
+        return NGX_OK;
+    }
+
+    item->source = NGX_HTTP_COUNTERS_PORTAL;
+
+    if (view->kind == NGX_COUNTERS_FAILURE
+        && (view->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
+            || view->status == NGX_HTTP_TOO_MANY_REQUESTS))
+    {
+        item->cache_status = NGX_HTTP_COUNTERS_ERROR;
+
+    } else if (item->force) {
+        item->cache_status = NGX_HTTP_COUNTERS_BYPASS;
+
+    } else {
+        item->cache_status = item->leader ? NGX_HTTP_COUNTERS_MISS
+                                          : NGX_HTTP_COUNTERS_COALESCED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* a parked request has all it waited for */
+
+static void
+ngx_http_counters_finish(ngx_http_counters_ctx_t *ctx)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (ctx->deadline.timer_set) {
+        ngx_del_timer(&ctx->deadline);
+    }
+
+    ngx_http_finalize_request(r, ngx_http_counters_answer(r, ctx));
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_counters_answer(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
+{
+    ngx_http_counters_item_t  *item;
+
+    item = ctx->items;
+
+    ctx->cache_status = item->cache_status;
+    ctx->source = (item->view.kind == NGX_COUNTERS_EMPTY)
+                  ? NGX_HTTP_COUNTERS_NOWHERE : item->source;
+
+    ngx_http_counters_count(ctx->worker,
+                            NGX_COUNTERS_STAT_HIT + ctx->cache_status
+                            - NGX_HTTP_COUNTERS_HIT, 1);
+
+    if (ctx->source != NGX_HTTP_COUNTERS_NOWHERE) {
+        ngx_http_counters_count(ctx->worker,
+                                NGX_COUNTERS_STAT_FROM_MEMORY + ctx->source
+                                - NGX_HTTP_COUNTERS_MEMORY, 1);
+    }
+
+    if (item->view.kind == NGX_COUNTERS_EMPTY) {
+        return ngx_http_counters_refuse(r, ctx, item);
+    }
+
+    return ngx_http_counters_response(r, ctx, &item->view, item->stored);
+}
+
+
+/* nothing to answer with: the reason is all that the client gets */
+
+static ngx_int_t
+ngx_http_counters_refuse(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
+    ngx_http_counters_item_t *item)
+{
+    time_t                retry;
+    uint64_t              now;
+    ngx_counters_view_t  *view;
+
+    view = &item->view;
+    now = ngx_http_counters_now();
+
+    retry = (view->hold_until > now) ? (view->hold_until - now + 999) / 1000
+                                     : 1;
+
+    switch (view->hold) {
+
+    case NGX_COUNTERS_BACKOFF:
+        return ngx_http_counters_response_error(r, ctx, NGX_HTTP_BAD_GATEWAY,
+                                  "PORTAL_UNAVAILABLE",
+                                  "The portal does not answer now", retry);
+
+    case NGX_COUNTERS_OVERLOADED:
+        return ngx_http_counters_response_error(r, ctx,
+                                  NGX_HTTP_SERVICE_UNAVAILABLE,
+                                  "OVERLOAD_LIMIT",
+                                  "REST API is blocked due to overload",
+                                  retry);
+
+    case NGX_COUNTERS_OPERATED:
+        return ngx_http_counters_response_error(r, ctx,
+                                  NGX_HTTP_TOO_MANY_REQUESTS,
+                                  "OPERATION_TIME_LIMIT",
+                                  "Method is blocked due to operation time "
+                                  "limit", retry);
+    default:
+        break;
+    }
+
+    if (view->flying) {
+        return ngx_http_counters_response_error(r, ctx,
+                                  NGX_HTTP_GATEWAY_TIME_OUT,
+                                  "PORTAL_TIMEOUT",
+                                  "The portal did not answer in time", 1);
+    }
+
+    ngx_http_counters_count(ctx->worker, NGX_COUNTERS_STAT_QUOTA_REFUSED, 1);
+
+    return ngx_http_counters_response_error(r, ctx,
+                                  NGX_HTTP_SERVICE_UNAVAILABLE,
+                                  "QUERY_LIMIT_EXCEEDED",
+                                  "Too many requests", retry);
+}
