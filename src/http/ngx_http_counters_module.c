@@ -14,6 +14,7 @@
 
 typedef struct {
     ngx_http_counters_loc_conf_t   loc;
+    ngx_http_handler_pt            handler;   /* the location's, if ours */
     u_char                        *file;      /* where counters_user is */
     ngx_uint_t                     line;
 } ngx_http_counters_checked_conf_t;
@@ -25,8 +26,9 @@ static void *ngx_http_counters_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_counters_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_counters_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
-static void ngx_http_counters_merge_handlers(ngx_http_core_loc_conf_t *clcf,
-    ngx_http_counters_loc_conf_t *prev, ngx_http_counters_loc_conf_t *conf);
+static void ngx_http_counters_merge_noname(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_counters_checked_conf_t *prev,
+    ngx_http_counters_checked_conf_t *conf);
 static char *ngx_http_counters_merge_user(ngx_conf_t *cf,
     ngx_http_core_loc_conf_t *clcf, ngx_http_counters_checked_conf_t *conf);
 static char *ngx_http_counters_user_error(ngx_conf_t *cf,
@@ -42,7 +44,7 @@ static char *ngx_http_counters_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_counters_set_events(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_counters_set_handler(ngx_conf_t *cf,
+static char *ngx_http_counters_set_handler(ngx_conf_t *cf, void *conf,
     ngx_http_counters_portal_t **portal, ngx_http_handler_pt handler);
 static char *ngx_http_counters_named_portal(ngx_conf_t *cf,
     ngx_http_counters_portal_t **portal);
@@ -235,6 +237,8 @@ ngx_http_counters_create_loc_conf(ngx_conf_t *cf)
      *     conf->loc.status_format = NGX_HTTP_COUNTERS_STATUS_AUTO;
      *     conf->loc.purge = NULL;
      *     conf->loc.events = NULL;
+     *     conf->handler = NULL;
+     *     conf->line = 0;
      */
 
     conf->loc.portal = NGX_CONF_UNSET_PTR;
@@ -266,35 +270,30 @@ ngx_http_counters_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    ngx_http_counters_merge_handlers(clcf, prev, conf);
+    if (clcf->noname) {
+        ngx_http_counters_merge_noname(clcf, parent, child);
+        return NGX_CONF_OK;
+    }
 
     return ngx_http_counters_merge_user(cf, clcf, child);
 }
 
 
-/* an "if" or a limit_except keeps the handler of the location around it */
+/* an "if" or a limit_except goes on with the handler of its location */
 
 static void
-ngx_http_counters_merge_handlers(ngx_http_core_loc_conf_t *clcf,
-    ngx_http_counters_loc_conf_t *prev, ngx_http_counters_loc_conf_t *conf)
+ngx_http_counters_merge_noname(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_counters_checked_conf_t *prev,
+    ngx_http_counters_checked_conf_t *conf)
 {
-    if (!clcf->noname || clcf->handler) {
-        return;
-    }
+    conf->loc.status = prev->loc.status;
+    conf->loc.status_format = prev->loc.status_format;
+    conf->loc.purge = prev->loc.purge;
+    conf->loc.events = prev->loc.events;
+    conf->handler = prev->handler;
 
-    conf->status = prev->status;
-    conf->status_format = prev->status_format;
-    conf->purge = prev->purge;
-    conf->events = prev->events;
-
-    if (conf->status) {
-        clcf->handler = ngx_http_counters_status_handler;
-
-    } else if (conf->purge) {
-        clcf->handler = ngx_http_counters_purge_handler;
-
-    } else if (conf->events) {
-        clcf->handler = ngx_http_counters_events_handler;
+    if (clcf->handler == NULL) {
+        clcf->handler = conf->handler;
     }
 }
 
@@ -343,7 +342,8 @@ ngx_http_counters_merge_user(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
                                     "needs a \"webhook\" of the portal");
     }
 
-    clcf->handler = ngx_http_counters_managed_handler;
+    conf->handler = ngx_http_counters_managed_handler;
+    clcf->handler = conf->handler;
 
     return NGX_CONF_OK;
 }
@@ -432,7 +432,7 @@ ngx_http_counters_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         lcf->status_format = e[i].value;
     }
 
-    return ngx_http_counters_set_handler(cf, &lcf->status,
+    return ngx_http_counters_set_handler(cf, conf, &lcf->status,
                                          ngx_http_counters_status_handler);
 }
 
@@ -442,7 +442,7 @@ ngx_http_counters_set_purge(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_loc_conf_t *lcf = conf;
 
-    return ngx_http_counters_set_handler(cf, &lcf->purge,
+    return ngx_http_counters_set_handler(cf, conf, &lcf->purge,
                                          ngx_http_counters_purge_handler);
 }
 
@@ -454,7 +454,7 @@ ngx_http_counters_set_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     char  *rv;
 
-    rv = ngx_http_counters_set_handler(cf, &lcf->events,
+    rv = ngx_http_counters_set_handler(cf, conf, &lcf->events,
                                        ngx_http_counters_events_handler);
 
     if (rv == NGX_CONF_OK && lcf->events->events_tokens == NULL) {
@@ -469,9 +469,11 @@ ngx_http_counters_set_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
-ngx_http_counters_set_handler(ngx_conf_t *cf,
+ngx_http_counters_set_handler(ngx_conf_t *cf, void *conf,
     ngx_http_counters_portal_t **portal, ngx_http_handler_pt handler)
 {
+    ngx_http_counters_checked_conf_t *checked = conf;
+
     ngx_http_core_loc_conf_t  *clcf;
 
     if (*portal) {
@@ -484,6 +486,7 @@ ngx_http_counters_set_handler(ngx_conf_t *cf,
         return "conflicts with another handler of this location";
     }
 
+    checked->handler = handler;
     clcf->handler = handler;
 
     return ngx_http_counters_named_portal(cf, portal);
