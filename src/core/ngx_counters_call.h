@@ -42,7 +42,9 @@ typedef enum {
 typedef enum {
     NGX_COUNTERS_CRED_NONE = 0,
     NGX_COUNTERS_CRED_WEBHOOK,
-    NGX_COUNTERS_CRED_TOKEN
+    NGX_COUNTERS_CRED_TOKEN,
+    NGX_COUNTERS_CRED_MANAGED   /* the webhook that nginx holds: entries of
+                                   its own, even if a client knows it too */
 } ngx_counters_cred_e;
 
 

@@ -38,6 +38,7 @@
 #define NGX_COUNTERS_OVERLOAD_MAX     600000
 #define NGX_COUNTERS_OPERATING_HOLD   60000
 #define NGX_COUNTERS_OPERATING_MAX    600000
+#define NGX_COUNTERS_REFUSED_HOLD     10000
 
 /* the same key is not asked for again at once after a failure */
 #define NGX_COUNTERS_RETRY_FIRST  1000
@@ -743,7 +744,7 @@ ngx_counters_hold_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
     if (cred && cred->hold[method] > now) {
         *until = cred->hold[method];
-        return NGX_COUNTERS_OPERATED;
+        return cred->refused ? NGX_COUNTERS_BACKOFF : NGX_COUNTERS_OPERATED;
     }
 
     if (e && e->retry > now && e->failed >= sh->recovered) {
@@ -868,6 +869,29 @@ ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
         cred->hold[method] = ngx_min(until,
                                      now + NGX_COUNTERS_OPERATING_MAX);
         cred->probe |= 1 << method;
+    }
+
+    ngx_counters_unlock(zone);
+}
+
+
+void
+ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
+{
+    ngx_uint_t                 i;
+    ngx_counters_cred_node_t  *cred;
+
+    ngx_counters_lock(zone);
+
+    cred = ngx_counters_insert_cred_locked(zone, zone->common_cred, now);
+
+    if (cred) {
+        cred->refused = now;
+
+        for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
+            cred->hold[i] = now + NGX_COUNTERS_REFUSED_HOLD;
+            cred->probe |= 1 << i;
+        }
     }
 
     ngx_counters_unlock(zone);

@@ -259,6 +259,13 @@ ngx_uint_t ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
 void ngx_counters_zone_method_hold(ngx_counters_zone_t *zone,
     const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t until);
 
+/*
+ * The portal refuses the managed webhook: what it owns stays, and is not
+ * asked for again for a while.
+ */
+
+void ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now);
+
 /* a request of a location with counters on that is not ours to delay */
 
 void ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now);

@@ -61,6 +61,8 @@ static void ngx_http_counters_settle(ngx_http_counters_flight_t *flight,
     ngx_counters_answer_in_t *answer, uint64_t reset_at);
 static void ngx_http_counters_limit(ngx_http_counters_flight_t *flight,
     ngx_counters_verdict_e verdict, time_t retry_after);
+static void ngx_http_counters_webhook_refused(ngx_http_counters_worker_t *w,
+    ngx_counters_answer_in_t *answer, u_char *buf);
 static void ngx_http_counters_envelope(ngx_counters_answer_in_t *answer,
     u_char *buf, ngx_uint_t status, const char *error, const char *text);
 
@@ -182,7 +184,7 @@ ngx_http_counters_post(ngx_http_counters_worker_t *w,
     path.data = p;
     p = ngx_cpymem(p, "/rest/", sizeof("/rest/") - 1);
 
-    if (cred->kind == NGX_COUNTERS_CRED_WEBHOOK) {
+    if (cred->kind != NGX_COUNTERS_CRED_TOKEN) {
         p = ngx_sprintf(p, "%uL/", cred->user);
         p = ngx_cpymem(p, cred->secret.data, cred->secret.len);
         *p++ = '/';
@@ -638,6 +640,17 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
     now = ngx_http_counters_now();
     changed = 0;
 
+    if ((verdict == NGX_COUNTERS_REPLY_UNAUTHORIZED
+         || verdict == NGX_COUNTERS_REPLY_FORBIDDEN)
+        && portal->zone->common
+        && ngx_memcmp(key->cred, portal->zone->common_cred,
+                      NGX_COUNTERS_DIGEST_LEN)
+           == 0)
+    {
+        ngx_http_counters_webhook_refused(w, answer, buf);
+        verdict = NGX_COUNTERS_REPLY_FOREIGN;
+    }
+
     answer->origin = NGX_COUNTERS_FROM_PORTAL;
     answer->fetched = now;
 
@@ -721,6 +734,24 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
     if (changed) {
         ngx_http_counters_refresh_alarm(w);
     }
+}
+
+
+/* not the visitor's fault, who never had it: theirs is stale data, or 502 */
+
+static void
+ngx_http_counters_webhook_refused(ngx_http_counters_worker_t *w,
+    ngx_counters_answer_in_t *answer, u_char *buf)
+{
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "counters_portal \"%V\": the portal refuses the webhook, "
+                  "status %ui", &w->portal->name, answer->status);
+
+    ngx_counters_zone_refused_hold(w->portal->zone, ngx_http_counters_now());
+
+    ngx_http_counters_envelope(answer, buf, NGX_HTTP_BAD_GATEWAY,
+                               "PORTAL_REFUSED_WEBHOOK",
+                               "The portal refuses the configured webhook");
 }
 
 

@@ -25,8 +25,6 @@ static ngx_int_t ngx_http_counters_body_text(ngx_http_request_t *r,
     ngx_counters_str_t *body);
 static ngx_int_t ngx_http_counters_parse(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_counters_path_t *path);
-static ngx_int_t ngx_http_counters_args(ngx_http_request_t *r,
-    ngx_counters_args_t *query, ngx_counters_args_t *body);
 static ngx_int_t ngx_http_counters_item(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_counters_call_t *call);
 
@@ -238,7 +236,11 @@ ngx_http_counters_body_text(ngx_http_request_t *r, ngx_counters_str_t *body)
     body->len = 0;
     body->data = NULL;
 
-    if (r->request_body == NULL || r->request_body->bufs == NULL) {
+    /* a subrequest sees the body of its parent, which is not meant for it */
+
+    if (r != r->main || r->request_body == NULL
+        || r->request_body->bufs == NULL)
+    {
         return NGX_OK;
     }
 
@@ -336,9 +338,7 @@ ngx_http_counters_parse(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
 }
 
 
-/* the lists' elements and sizes are set; their strings live in the request */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_counters_args(ngx_http_request_t *r, ngx_counters_args_t *query,
     ngx_counters_args_t *body)
 {

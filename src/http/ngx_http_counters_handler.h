@@ -57,6 +57,15 @@ struct ngx_http_counters_ctx_s {
 ngx_http_counters_ctx_t *ngx_http_counters_create_ctx(ngx_http_request_t *r,
     ngx_http_counters_portal_t *portal);
 
+/*
+ * Reads the query and the body into two lists, whose "elts" and "nalloc" are
+ * set; the strings live as long as the request.  NGX_OK, NGX_DECLINED for
+ * what is not read, NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_counters_args(ngx_http_request_t *r,
+    ngx_counters_args_t *query, ngx_counters_args_t *body);
+
 /* NULL for a request the module has not seen */
 
 ngx_http_counters_ctx_t *ngx_http_counters_get_ctx(ngx_http_request_t *r);

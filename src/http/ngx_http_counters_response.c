@@ -142,6 +142,23 @@ ngx_http_counters_response_error(ngx_http_request_t *r,
 }
 
 
+ngx_int_t
+ngx_http_counters_response_allow(ngx_http_request_t *r, const char *methods)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_counters_push_header(r, "Allow");
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->value.data = (u_char *) methods;
+    h->value.len = ngx_strlen(methods);
+
+    return NGX_OK;
+}
+
+
 /* "Name: value" CR LF lines, Content-Type first */
 
 static ngx_int_t
@@ -226,7 +243,7 @@ ngx_http_counters_own_headers(ngx_http_request_t *r,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
 
-    if (!lcf->headers) {
+    if (!lcf->headers || ctx->cache_status == NGX_HTTP_COUNTERS_NONE) {
         return NGX_OK;
     }
 

@@ -32,5 +32,10 @@ ngx_int_t ngx_http_counters_response_error(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_uint_t status, const char *error,
     const char *description, time_t retry_after);
 
+/* the Allow header of a 405 */
+
+ngx_int_t ngx_http_counters_response_allow(ngx_http_request_t *r,
+    const char *methods);
+
 
 #endif /* _NGX_HTTP_COUNTERS_RESPONSE_H_INCLUDED_ */

@@ -185,6 +185,7 @@ ngx_http_counters_init_portal(ngx_cycle_t *cycle,
     u_char               *secret;
     ngx_uint_t            i;
     ngx_counters_str_t    identity;
+    ngx_counters_cred_t   managed;
     ngx_counters_zone_t  *zone;
 
     zone = portal->zone;
@@ -217,11 +218,14 @@ ngx_http_counters_init_portal(ngx_cycle_t *cycle,
         identity.len = portal->identity.len;
         identity.data = portal->identity.data;
 
-        if (ngx_counters_key_cred(w->hmac, &identity, &portal->webhook,
+        managed = portal->webhook;
+        managed.kind = NGX_COUNTERS_CRED_MANAGED;
+
+        if (ngx_counters_key_cred(w->hmac, &identity, &managed,
                                   zone->common_cred)
             != NGX_COUNTERS_OK
-            || ngx_counters_creds_keep(w->creds, zone->common_cred,
-                                       &portal->webhook, 0, 1)
+            || ngx_counters_creds_keep(w->creds, zone->common_cred, &managed,
+                                       0, 1)
                != NGX_OK)
         {
             return NGX_ERROR;
