@@ -39,6 +39,7 @@ struct ngx_http_counters_ctx_s {
     unsigned                           body:1;     /* has been read */
     unsigned                           passed:1;   /* for the next handler */
     unsigned                           bypass:1;
+    unsigned                           watched:1;  /* see watch.h */
 
     /* for the variables, Cache-Status and Age */
     ngx_http_counters_cache_status_e   cache_status;

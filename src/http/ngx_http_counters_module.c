@@ -8,6 +8,7 @@
 #include "ngx_http_counters_portal.h"
 #include "ngx_http_counters_variables.h"
 #include "ngx_http_counters_worker.h"
+#include "ngx_http_counters_watch.h"
 
 
 /* a location's configuration, and what only its checks need */
@@ -193,6 +194,8 @@ ngx_http_counters_postconfiguration(ngx_conf_t *cf)
     }
 
     *h = ngx_http_counters_handler;
+
+    ngx_http_counters_watch_init();
 
     return NGX_OK;
 }
