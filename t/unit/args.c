@@ -52,6 +52,7 @@ static const case_t  forms[] = {
 
     /* decoding */
     { NULL, "a=%41%6a%6A", "a:s=Ajj" },
+    { NULL, "a=%30%39%61%66%4A%4f", "a:s=09afJO" },
     { NULL, "a=x+y%20z", "a:s=x y z" },
     { NULL, "%75serId=5", "userId:s=5" },
     { NULL, "a+b=1", "a b:s=1" },
@@ -105,6 +106,11 @@ static const case_t  forms[] = {
     { NULL, "a[][b]=x&a[]=y", "a[0]:o= a[1]:s=y" },
     { NULL, "a=1&a[]=y", "a:s=1 a[0]:s=y" },
     { NULL, "a[]=x&a[k]=y", "a[0]:s=x a[k]:s=y" },
+    { NULL, "a[9]=x&a[]=y", "a[9]:s=x a[10]:s=y" },
+    { NULL, "a[999999998]=x&a[]=y", "a[999999998]:s=x a[999999999]:s=y" },
+    { NULL, "a[999999999]=x&a[]=y", NULL },
+    { NULL, "a[:]=x&a[]=y", NULL },
+    { NULL, "a[/]=x&a[]=y", NULL },
     { NULL, "a[k]=x&a[]=y", NULL },
     { NULL, "a[-5]=x&a[]=y", NULL },
     { NULL, "a[05]=x&a[]=y", NULL },
@@ -233,6 +239,8 @@ static const case_t  multiparts[] = {
     { "multipart/form-data; boundary=xYz; a=b", PART("a") "1" END, NULL },
     { "multipart/form-data; a=b; boundary=xYz", PART("a") "1" END, NULL },
     { "multipart/form-data; charset=xYz", PART("a") "1" END, NULL },
+    { "multipart/form-data; boundarx=xYz", PART("a") "1" END, NULL },
+    { "multipart/form-data; =xYz", PART("a") "1" END, NULL },
     { "multipart/form-data boundary=xYz", PART("a") "1" END, NULL },
     { "multipart/form-datax; boundary=xYz", PART("a") "1" END, NULL },
     { "multipart/mixed; boundary=xYz", PART("a") "1" END, NULL },
@@ -281,6 +289,14 @@ static const case_t  multiparts[] = {
       "x" END, NULL },
     { MULTI, "--xYz\r\nContent-Disposition : form-data; name=\"a\"\r\n\r\nx"
       END, NULL },
+    { MULTI, "--xYq\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx"
+      END, NULL },
+    { MULTI, "--xYz\r\nContent-Length 1\r\nContent-Disposition: form-data; "
+      "name=\"a\"\r\n\r\nx" END, NULL },
+    { MULTI, "--xYz\r\n: 1\r\nContent-Disposition: form-data; name=\"a\"\r\n"
+      "\r\nx" END, NULL },
+    { MULTI, "--xYz\r\nContent-Disposition: form-data; name=\"a\" "
+      "filename=\"x\"\r\n\r\nx" END, NULL },
     { MULTI, "--xYz\nContent-Disposition: form-data; name=\"a\"\n\nx\n--xYz--",
       NULL },
     { MULTI, "--xYz\r\nContent-Disposition: form-data; name=\"a\"\n\r\nx" END,

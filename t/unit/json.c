@@ -185,6 +185,7 @@ main(void)
     member("{\"errors\":1,\"err\":2}", "error", NULL);
     member("{}", "error", NULL);
     member("[\"error\"]", "error", NULL);
+    member("[\"error\"]", "", NULL);
     member("\"error\"", "error", NULL);
     member("", "error", NULL);
     member("{\"a\":\"\\\"error\\\":1\"}", "error", NULL);
