@@ -176,7 +176,8 @@ ngx_counters_mask_segments(unsigned char *out, unsigned char *p,
         n++;
         since++;
 
-        if (n == 1 && s.len == 3 && strncasecmp((char *) s.data, "api", 3) == 0)
+        if (n == 1 && s.len == 3
+            && strncasecmp((char *) s.data, "api", 3) == 0)
         {
             /* version 3: the user follows */
             api = 1;
@@ -416,6 +417,12 @@ ngx_counters_mask_word(unsigned char *start, unsigned char *p,
     unsigned                   found, word;
     unsigned char             *last;
     const ngx_counters_str_t  *s;
+
+    /* the first letters of all the names, to be quick on other text */
+
+    if (!memchr("acprst", *p | 0x20, 6)) {
+        return 0;
+    }
 
     found = 0;
     word = p == start || !ngx_counters_mask_alnum(p[-1]);

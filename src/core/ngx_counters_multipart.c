@@ -176,8 +176,8 @@ ngx_counters_multipart_part(ngx_counters_arg_t *arg, unsigned char **pos,
 
 
 static int
-ngx_counters_multipart_header(ngx_counters_arg_t *arg, ngx_counters_str_t *name,
-    unsigned char *p, unsigned char *end)
+ngx_counters_multipart_header(ngx_counters_arg_t *arg,
+    ngx_counters_str_t *name, unsigned char *p, unsigned char *end)
 {
     p = ngx_counters_multipart_space(p, end);
 
