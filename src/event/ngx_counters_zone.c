@@ -87,6 +87,8 @@ ngx_counters_zone_init(ngx_counters_zone_t *zone, ngx_shm_zone_t *shm_zone,
         return NGX_ERROR;
     }
 
+    sh->since = (uint64_t) ngx_time() * 1000;
+
     ngx_rbtree_init(&sh->entries, &sh->entries_sentinel,
                     ngx_counters_entry_insert);
     ngx_rbtree_init(&sh->creds, &sh->creds_sentinel,
@@ -998,12 +1000,14 @@ void
 ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
     ngx_counters_zone_state_t *state)
 {
-    ngx_uint_t               i, n;
+    uint32_t                 span;
+    ngx_uint_t               i, n, idle;
     ngx_queue_t             *q;
     ngx_counters_node_t     *e;
     ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
+    span = zone->conf.ahead ? zone->conf.ahead : NGX_COUNTERS_ACTIVE;
 
     ngx_memzero(state, sizeof(ngx_counters_zone_state_t));
 
@@ -1014,12 +1018,14 @@ ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
     }
 
     state->size = zone->shpool->end - (u_char *) zone->shpool;
+    state->since = sh->since;
 
     ngx_counters_lock(zone);
 
     state->entries = sh->nentries;
     state->creds = sh->ncreds;
     state->flying = sh->nflying;
+    state->failures = sh->failures;
     state->free = zone->shpool->pfree * ngx_pagesize;
     state->level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket,
                                              now);
@@ -1030,16 +1036,20 @@ ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
         state->queued[i] = sh->nqueued[i];
     }
 
-    for (q = ngx_queue_head(&sh->lru);
-         q != ngx_queue_sentinel(&sh->lru);
+    /* a late refresh brings an entry to the front too */
+
+    for (q = ngx_queue_head(&sh->lru), idle = 0;
+         q != ngx_queue_sentinel(&sh->lru) && idle < NGX_COUNTERS_EVICT;
          q = ngx_queue_next(q))
     {
         e = ngx_queue_data(q, ngx_counters_node_t, lru);
 
-        if (e->asked + zone->conf.ahead + NGX_COUNTERS_TOUCH < now) {
-            break;
+        if (e->asked + span + NGX_COUNTERS_TOUCH < now) {
+            idle++;
+            continue;
         }
 
+        idle = 0;
         state->active++;
     }
 

@@ -26,6 +26,9 @@
 #define NGX_COUNTERS_SECRET_LEN   32
 #define NGX_COUNTERS_ZONE_MIN     (128 * 1024)
 
+/* an entry is active when asked for within this, or within "ahead", ms */
+#define NGX_COUNTERS_ACTIVE       60000
+
 
 /* what an entry holds */
 
@@ -318,12 +321,14 @@ typedef struct {
     ngx_uint_t                   creds;
     ngx_uint_t                   queued[NGX_COUNTERS_CLASSES];
     ngx_uint_t                   flying;
-    ngx_uint_t                   active;      /* asked for within ahead */
+    ngx_uint_t                   active;      /* asked for lately */
     size_t                       size;
     size_t                       free;
     uint64_t                     level;       /* of the bucket, thousandths */
     ngx_counters_hold_e          hold;
     uint64_t                     hold_until;
+    ngx_uint_t                   failures;    /* of the portal, in a row */
+    uint64_t                     since;       /* when counting began */
 } ngx_counters_zone_state_t;
 
 void ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
