@@ -68,6 +68,28 @@ json(const ngx_counters_str_t *s)
 }
 
 
+/* a code is a number, or all there is between two quotes */
+
+static void
+whole(const ngx_counters_str_t *code)
+{
+    ngx_counters_str_t  value;
+
+    if (code->data == NULL) {
+        return;
+    }
+
+    value = *code;
+
+    if (value.data[-1] == '"') {
+        value.data--;
+        value.len += 2;
+    }
+
+    json(&value);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -96,6 +118,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json(&reply.total);
     json(&reply.time);
 
+    whole(&reply.error);
+
     if (reply.verdict == NGX_COUNTERS_REPLY_GOOD) {
         check(status == 200 && reply.result.data && reply.error.data == NULL);
     }
@@ -104,6 +128,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         && ngx_counters_reply_error_code(&body, &code) == NGX_COUNTERS_OK)
     {
         inside(&code, &body);
+        whole(&code);
+
         (void) ngx_counters_reply_code(&code, &status);
         check(status >= 400 && status < 600);
     }
