@@ -3,8 +3,7 @@
 # The directives in http, server and location: where they may stand, what
 # they need of the portal, and how they are inherited.
 
-use strict;
-use warnings;
+use v5.36;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -18,8 +17,14 @@ events_token $SECRET; }
 counters_portal bare { url https://b; }
 EOT
 
-sub ok_in    { conf_ok($_[0], $portals . $_[1]) }
-sub fails_in { conf_fails($_[0], $portals . $_[1], $_[2]) }
+sub ok_in ($name, $http) {
+    conf_ok($name, $portals . $http);
+}
+
+
+sub fails_in ($name, $http, $re) {
+    conf_fails($name, $portals . $http, $re);
+}
 
 ok_in(@$_) for
     ['counters', 'server { location / { counters acme; '
@@ -61,7 +66,7 @@ ok_in(@$_) for
 
 conf_ok('no portal', 'server { location / { counters off; } }');
 
-fails_in($_->[0], $_->[1], $_->[2]) for
+fails_in(@$_) for
     ['counters of an unknown portal', "server {\ncounters none; #!\n}",
         qr/unknown portal "none" in "counters" directive/],
     ['counters twice', "server {\ncounters acme;\ncounters off; #!\n}",

@@ -3,8 +3,7 @@
 # counters_portal { }: every form that is accepted, and every mistake with
 # its message and line, as an administrator sees them from nginx -t.
 
-use strict;
-use warnings;
+use v5.36;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -175,7 +174,7 @@ portal_warns('max_body above zone', 'zone 128k; max_body 256k;',
 
 # the block itself
 
-conf_fails($_->[0], $_->[1], $_->[2]) for
+conf_fails(@$_) for
     ['portal without a name', "counters_portal { #!\n}",
         qr/number of arguments in "counters_portal"/],
     ['portal named off', "counters_portal off { #!\n}",

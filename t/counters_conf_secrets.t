@@ -3,8 +3,7 @@
 # Directives that carry secrets: their forms, and that nginx -t never shows
 # what it does not like.
 
-use strict;
-use warnings;
+use v5.36;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
