@@ -9,6 +9,7 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
+#include "ngx_http_counters_commands.h"
 #include "ngx_http_counters_serve.h"
 
 
@@ -306,8 +307,8 @@ ngx_http_counters_parse(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
     ngx_counters_arg_t    query_args[NGX_HTTP_COUNTERS_ARGS];
     ngx_counters_arg_t    body_args[NGX_HTTP_COUNTERS_ARGS];
 
-    if (path->method >= NGX_COUNTERS_METHODS) {
-        return NGX_DECLINED;
+    if (path->method == NGX_COUNTERS_BATCH) {
+        return ngx_http_counters_commands_parse(r, ctx, path);
     }
 
     query.elts = query_args;

@@ -172,8 +172,8 @@ ngx_http_counters_portal_headers(ngx_http_request_t *r, ngx_str_t *headers)
 
     while (p < last) {
 
-        end = ngx_strlchr(p, last, CR);
-        colon = ngx_strlchr(p, last, ':');
+        end = memchr(p, CR, last - p);
+        colon = memchr(p, ':', last - p);
 
         if (end == NULL || colon == NULL || colon + 2 > end) {
             break;

@@ -9,6 +9,7 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
+#include "ngx_http_counters_commands.h"
 #include "ngx_http_counters_response.h"
 #include "ngx_http_counters_serve.h"
 
@@ -411,6 +412,13 @@ ngx_http_counters_answer(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
     ngx_http_counters_item_t  *item;
 
     item = ctx->items;
+
+    if (ctx->commands) {
+        item = ngx_http_counters_commands_answer(r, ctx);
+        if (item == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
 
     ctx->cache_status = item->cache_status;
     ctx->source = (item->view.kind == NGX_COUNTERS_EMPTY)
