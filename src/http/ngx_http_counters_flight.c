@@ -23,8 +23,10 @@
 
 #define NGX_HTTP_COUNTERS_ERROR_LEN  256
 
-#define NGX_HTTP_COUNTERS_JSON_TYPE                                           \
-    "Content-Type: application/json; charset=utf-8" CRLF
+/* without the second one a browser would hide the error from its page */
+#define NGX_HTTP_COUNTERS_ERROR_HEADERS                                       \
+    "Content-Type: application/json; charset=utf-8" CRLF                      \
+    "Access-Control-Allow-Origin: *" CRLF
 
 
 typedef struct {
@@ -765,7 +767,7 @@ ngx_http_counters_envelope(ngx_counters_answer_in_t *answer, u_char *buf,
     answer->origin = NGX_COUNTERS_FROM_PORTAL;
     answer->status = status;
 
-    ngx_str_set(&answer->headers, NGX_HTTP_COUNTERS_JSON_TYPE);
+    ngx_str_set(&answer->headers, NGX_HTTP_COUNTERS_ERROR_HEADERS);
 
     answer->body.data = buf;
     answer->body.len = ngx_counters_reply_error(buf, error, text) - buf;
