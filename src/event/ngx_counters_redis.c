@@ -556,7 +556,13 @@ ngx_counters_redis_arm(ngx_counters_redis_t *redis)
     ngx_msec_int_t             left;
     ngx_counters_redis_cmd_t  *cmd;
 
-    if (redis->timer.timer_set || redis->pending == 0) {
+    /* set anew if a handler gave a command, which is not the oldest one */
+
+    if (redis->timer.timer_set) {
+        ngx_del_timer(&redis->timer);
+    }
+
+    if (redis->pending == 0) {
         return;
     }
 
