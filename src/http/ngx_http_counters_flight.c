@@ -13,6 +13,7 @@
 #include "ngx_counters_reply.h"
 #include "ngx_http_counters_flight.h"
 #include "ngx_http_counters_refresh.h"
+#include "ngx_http_counters_store.h"
 
 
 /* requests to one portal under way in one worker */
@@ -666,7 +667,7 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
 
     case NGX_COUNTERS_REPLY_UNAUTHORIZED:
         (void) ngx_counters_zone_revoke(portal->zone, key->cred, now);
-        ngx_http_counters_refresh_revoke(w, key->cred, now);
+        ngx_http_counters_store_revoke(w, key->cred, now);
         ngx_http_counters_count(w, NGX_COUNTERS_STAT_REVOKED, 1);
 
         /* fall through */
@@ -675,7 +676,7 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
     case NGX_COUNTERS_REPLY_FORBIDDEN:
         answer->kind = NGX_COUNTERS_NEGATIVE;
         answer->ttl = portal->negative;
-        ngx_http_counters_refresh_forget(w, key);
+        ngx_http_counters_store_forget(w, key);
         break;
 
     case NGX_COUNTERS_REPLY_LIMIT:
@@ -728,7 +729,7 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
     }
 
     if (answer->kind == NGX_COUNTERS_DATA) {
-        ngx_http_counters_refresh_save(w, key, answer);
+        ngx_http_counters_store_save(w, key, answer);
     }
 
     ngx_http_counters_refresh_finish(w, key, answer);

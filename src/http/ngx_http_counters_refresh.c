@@ -9,35 +9,20 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
-#include "ngx_counters_entry.h"
-#include "ngx_counters_json.h"
 #include "ngx_http_counters_flight.h"
 #include "ngx_http_counters_handler.h"
+#include "ngx_http_counters_store.h"
 
 
 /* beyond the Redis timeout, for a lease while Redis is asked */
 #define NGX_HTTP_COUNTERS_LEASE  1000
 
 
-/* Redis is being asked for one key */
-
-typedef struct {
-    ngx_http_counters_worker_t  *worker;
-    ngx_counters_key_t           key;
-    ngx_counters_class_e         class;
-    uint64_t                     seen;       /* fetched time known already */
-    u_char                       digest[NGX_COUNTERS_DIGEST_LEN];
-} ngx_http_counters_read_t;
-
-
 static void ngx_http_counters_ask(ngx_http_counters_worker_t *w,
     ngx_http_counters_item_t *item, ngx_counters_class_e class);
-static ngx_int_t ngx_http_counters_read(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, ngx_counters_class_e class);
-static void ngx_http_counters_read_handler(void *data, ngx_int_t rc,
-    ngx_str_t *values, ngx_uint_t nvalues);
-static ngx_int_t ngx_http_counters_read_value(ngx_http_counters_read_t *rd,
-    ngx_str_t *values, ngx_counters_answer_in_t *answer);
+static void ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_uint_t class,
+    ngx_counters_answer_in_t *answer);
 static void ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_class_e class);
 static ngx_uint_t ngx_http_counters_settled(ngx_http_counters_item_t *item);
@@ -47,16 +32,10 @@ static void ngx_http_counters_done(ngx_http_counters_worker_t *w,
     ngx_http_counters_item_t *item, ngx_counters_answer_in_t *answer);
 static ngx_int_t ngx_http_counters_view(ngx_http_counters_item_t *item,
     ngx_counters_answer_in_t *answer);
-static u_char *ngx_http_counters_redis_key(ngx_http_counters_worker_t *w,
-    u_char *p, u_char kind, const u_char *digest);
 
 
 #define ngx_http_counters_bucket(w, key)                                      \
     &(w)->waiters[ngx_counters_key_hash(key) % NGX_HTTP_COUNTERS_BUCKETS]
-
-#define ngx_http_counters_redis_key_len(w)                                    \
-    ((w)->portal->redis->prefix.len + (w)->portal->name.len                   \
-     + sizeof(":c:") - 1 + 2 * NGX_COUNTERS_DIGEST_LEN)
 
 
 ngx_int_t
@@ -183,13 +162,31 @@ static void
 ngx_http_counters_ask(ngx_http_counters_worker_t *w,
     ngx_http_counters_item_t *item, ngx_counters_class_e class)
 {
-    if (w->redis && !item->force
-        && ngx_http_counters_read(w, item, class) == NGX_OK)
+    if (!item->force
+        && ngx_http_counters_store_read(w, &item->key, item->seen, class,
+                                        ngx_http_counters_read_handler)
+           == NGX_OK)
     {
         return;
     }
 
     ngx_http_counters_enqueue(w, &item->key, class);
+}
+
+
+/* newer than what is known, or nothing */
+
+static void
+ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_uint_t class,
+    ngx_counters_answer_in_t *answer)
+{
+    if (answer || w->closing) {
+        ngx_http_counters_refresh_finish(w, key, answer);
+        return;
+    }
+
+    ngx_http_counters_enqueue(w, key, class);
 }
 
 
@@ -210,314 +207,6 @@ ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
     }
 
     ngx_http_counters_flight_pump_later(w);
-}
-
-
-/* Redis */
-
-
-static ngx_int_t
-ngx_http_counters_read(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, ngx_counters_class_e class)
-{
-    u_char                    *p;
-    ngx_int_t                  rc;
-    ngx_str_t                  keys[2];
-    ngx_http_counters_read_t  *rd;
-
-    rd = ngx_alloc(sizeof(ngx_http_counters_read_t)
-                   + 2 * ngx_http_counters_redis_key_len(w), ngx_cycle->log);
-    if (rd == NULL) {
-        return NGX_DECLINED;
-    }
-
-    rd->worker = w;
-    rd->key = item->key;
-    rd->class = class;
-    rd->seen = item->seen;
-
-    if (ngx_counters_key_digest(w->hmac, &item->key, rd->digest)
-        != NGX_COUNTERS_OK)
-    {
-        ngx_free(rd);
-        return NGX_DECLINED;
-    }
-
-    p = (u_char *) rd + sizeof(ngx_http_counters_read_t);
-
-    keys[0].data = p;
-    p = ngx_http_counters_redis_key(w, p, 'c', rd->digest);
-    keys[0].len = p - keys[0].data;
-
-    keys[1].data = p;
-    p = ngx_http_counters_redis_key(w, p, 'r', item->key.cred);
-    keys[1].len = p - keys[1].data;
-
-    rc = ngx_counters_redis_get(w->redis, keys, 2,
-                                ngx_http_counters_read_handler, rd);
-    if (rc != NGX_AGAIN) {
-        ngx_free(rd);
-        return NGX_DECLINED;
-    }
-
-    ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_READS, 1);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_counters_read_handler(void *data, ngx_int_t rc, ngx_str_t *values,
-    ngx_uint_t nvalues)
-{
-    ngx_http_counters_read_t *rd = data;
-
-    ngx_counters_answer_in_t     answer;
-    ngx_http_counters_worker_t  *w;
-
-    w = rd->worker;
-
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                   "counters redis answer: %i", rc);
-
-    if (rc != NGX_OK || nvalues != 2) {
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_ERRORS, 1);
-
-    } else if (ngx_http_counters_read_value(rd, values, &answer) == NGX_OK) {
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_HITS, 1);
-        ngx_http_counters_refresh_finish(w, &rd->key, &answer);
-        ngx_free(rd);
-        return;
-    }
-
-    if (w->closing) {
-        ngx_http_counters_refresh_finish(w, &rd->key, NULL);
-
-    } else {
-        ngx_http_counters_enqueue(w, &rd->key, rd->class);
-    }
-
-    ngx_free(rd);
-}
-
-
-/* a value counts if it is newer than what is known, and than any refusal */
-
-static ngx_int_t
-ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
-    ngx_counters_answer_in_t *answer)
-{
-    uint64_t                     now, mark;
-    ngx_counters_str_t           in, body, slice;
-    ngx_counters_entry_t         e;
-    ngx_http_counters_worker_t  *w;
-    ngx_http_counters_portal_t  *portal;
-
-    w = rd->worker;
-    portal = w->portal;
-    now = ngx_http_counters_now();
-
-    if (values[0].data == NULL) {
-        return NGX_DECLINED;
-    }
-
-    in.len = values[0].len;
-    in.data = values[0].data;
-
-    if (ngx_counters_entry_decode(w->hmac, rd->digest, &in, &e)
-        != NGX_COUNTERS_OK
-        || e.status != NGX_HTTP_OK
-        || e.body.len > portal->fetch.max_body
-        || e.fetched > now + NGX_HTTP_COUNTERS_LEASE)
-    {
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_REJECTED, 1);
-        return NGX_DECLINED;
-    }
-
-    if (values[1].data) {
-        in.len = values[1].len;
-        in.data = values[1].data;
-
-        /* a mark that cannot be read is taken as a refusal just now */
-
-        if (ngx_counters_number(&in, &mark) != NGX_COUNTERS_OK
-            || e.fetched <= mark)
-        {
-            return NGX_DECLINED;
-        }
-    }
-
-    if (e.fetched <= rd->seen
-        || e.fetched <= ngx_counters_zone_refused(portal->zone, &rd->key)
-        || ngx_counters_freshness(now, e.fetched, e.ttl, portal->stale,
-                                  portal->stale_error, 0)
-           == NGX_COUNTERS_EXPIRED)
-    {
-        return NGX_DECLINED;
-    }
-
-    ngx_memzero(answer, sizeof(ngx_counters_answer_in_t));
-
-    answer->kind = NGX_COUNTERS_DATA;
-    answer->origin = NGX_COUNTERS_FROM_REDIS;
-    answer->status = NGX_HTTP_OK;
-    answer->fetched = ngx_min(e.fetched, now);
-    answer->ttl = e.ttl;
-    answer->headers.len = e.headers.len;
-    answer->headers.data = e.headers.data;
-    answer->body.len = e.body.len;
-    answer->body.data = e.body.data;
-
-    body = e.body;
-
-    if (ngx_counters_json_member(&body, "time", &slice) == NGX_COUNTERS_OK) {
-        answer->time.len = slice.len;
-        answer->time.data = slice.data;
-    }
-
-    return NGX_OK;
-}
-
-
-static u_char *
-ngx_http_counters_redis_key(ngx_http_counters_worker_t *w, u_char *p,
-    u_char kind, const u_char *digest)
-{
-    ngx_http_counters_portal_t  *portal;
-
-    portal = w->portal;
-
-    p = ngx_cpymem(p, portal->redis->prefix.data, portal->redis->prefix.len);
-    p = ngx_cpymem(p, portal->name.data, portal->name.len);
-
-    *p++ = ':';
-    *p++ = kind;
-    *p++ = ':';
-
-    return ngx_counters_hex(p, digest, NGX_COUNTERS_DIGEST_LEN);
-}
-
-
-void
-ngx_http_counters_refresh_save(ngx_http_counters_worker_t *w,
-    ngx_counters_key_t *key, ngx_counters_answer_in_t *answer)
-{
-    u_char                      *p;
-    size_t                       len;
-    ngx_str_t                    name, value;
-    ngx_counters_entry_t         e;
-    ngx_http_counters_portal_t  *portal;
-    u_char                       digest[NGX_COUNTERS_DIGEST_LEN];
-
-    portal = w->portal;
-
-    if (w->redis == NULL
-        || ngx_counters_key_digest(w->hmac, key, digest) != NGX_COUNTERS_OK)
-    {
-        return;
-    }
-
-    e.fetched = answer->fetched;
-    e.ttl = answer->ttl;
-    e.status = answer->status;
-    e.headers.len = answer->headers.len;
-    e.headers.data = answer->headers.data;
-    e.body.len = answer->body.len;
-    e.body.data = answer->body.data;
-
-    len = ngx_counters_entry_len(&e);
-
-    p = ngx_alloc(len + ngx_http_counters_redis_key_len(w), ngx_cycle->log);
-    if (p == NULL) {
-        return;
-    }
-
-    value.data = p;
-    value.len = len;
-
-    if (ngx_counters_entry_encode(w->hmac, digest, &e, p) == NGX_COUNTERS_OK)
-    {
-        name.data = p + len;
-        name.len = ngx_http_counters_redis_key(w, name.data, 'c', digest)
-                   - name.data;
-
-        (void) ngx_counters_redis_set(w->redis, &name, &value,
-                        (uint64_t) e.ttl
-                        + ngx_max(portal->stale, portal->stale_error));
-    }
-
-    ngx_free(p);
-}
-
-
-void
-ngx_http_counters_refresh_forget(ngx_http_counters_worker_t *w,
-    ngx_counters_key_t *key)
-{
-    u_char     *p;
-    ngx_str_t   name;
-    u_char      digest[NGX_COUNTERS_DIGEST_LEN];
-
-    if (w->redis == NULL
-        || ngx_counters_key_digest(w->hmac, key, digest) != NGX_COUNTERS_OK)
-    {
-        return;
-    }
-
-    p = ngx_alloc(ngx_http_counters_redis_key_len(w), ngx_cycle->log);
-    if (p == NULL) {
-        return;
-    }
-
-    name.data = p;
-    name.len = ngx_http_counters_redis_key(w, p, 'c', digest) - p;
-
-    (void) ngx_counters_redis_del(w->redis, &name);
-
-    ngx_free(p);
-}
-
-
-/* lasts as long as any copy that was stored before it */
-
-void
-ngx_http_counters_refresh_revoke(ngx_http_counters_worker_t *w,
-    const u_char *digest, uint64_t now)
-{
-    u_char                      *p;
-    ngx_uint_t                   i;
-    ngx_str_t                    name, value;
-    ngx_msec_t                   ttl;
-    ngx_http_counters_portal_t  *portal;
-    u_char                       mark[NGX_INT64_LEN];
-
-    if (w->redis == NULL) {
-        return;
-    }
-
-    portal = w->portal;
-    ttl = 0;
-
-    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
-        ttl = ngx_max(ttl, portal->ttl[i]);
-    }
-
-    p = ngx_alloc(ngx_http_counters_redis_key_len(w), ngx_cycle->log);
-    if (p == NULL) {
-        return;
-    }
-
-    name.data = p;
-    name.len = ngx_http_counters_redis_key(w, p, 'r', digest) - p;
-
-    value.data = mark;
-    value.len = ngx_sprintf(mark, "%uL", now) - mark;
-
-    (void) ngx_counters_redis_set(w->redis, &name, &value,
-                        (uint64_t) ttl
-                        + ngx_max(portal->stale, portal->stale_error));
-
-    ngx_free(p);
 }
 
 

@@ -89,15 +89,6 @@ void ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
 
 void ngx_http_counters_refresh_alarm(ngx_http_counters_worker_t *w);
 
-/* the copies in Redis: of one key, and a mark against a whole credential */
-
-void ngx_http_counters_refresh_save(ngx_http_counters_worker_t *w,
-    ngx_counters_key_t *key, ngx_counters_answer_in_t *answer);
-void ngx_http_counters_refresh_forget(ngx_http_counters_worker_t *w,
-    ngx_counters_key_t *key);
-void ngx_http_counters_refresh_revoke(ngx_http_counters_worker_t *w,
-    const u_char *digest, uint64_t now);
-
 /* in ngx_http_counters_serve.c: the item's view holds what there is now */
 
 void ngx_http_counters_item_done(ngx_http_counters_item_t *item);
