@@ -12,14 +12,29 @@
 
 #define NGX_COUNTERS_FETCH_HOPS         2
 
-/* per worker: connections to one portal, idle ones kept in all */
+/*
+ * Per worker: connections to one portal, idle ones kept in all, calls under
+ * way to one portal that shares a connection between them.
+ */
 
 #define NGX_COUNTERS_FETCH_HOST_CONNS   8L
 #define NGX_COUNTERS_FETCH_IDLE_CONNS   64L
+#define NGX_COUNTERS_FETCH_STREAMS      100
 
-/* bytes, to begin with */
 
-#define NGX_COUNTERS_FETCH_BUFFER       4096
+/*
+ * Calls of one portal take turns when its connections are busy.  curl's own
+ * queue is not used for that: depending on its version the time in it counts
+ * as connecting, has no limit, or costs more the longer the queue is.
+ */
+
+typedef struct {
+    ngx_queue_t                   queue;
+    ngx_str_t                     url;      /* follows the structure */
+    ngx_queue_t                   waiting;  /* in the order of arrival */
+    ngx_uint_t                    running;
+    ngx_uint_t                    limit;
+} ngx_counters_fetch_portal_t;
 
 
 struct ngx_counters_fetcher_s {
@@ -28,6 +43,8 @@ struct ngx_counters_fetcher_s {
     struct curl_slist            *headers;
     ngx_queue_t                   fetches;
     ngx_uint_t                    active;
+    ngx_queue_t                   portals;  /* there are few, they stay */
+    ngx_event_t                   next;     /* somebody's turn has come */
     ngx_uint_t                    closing;  /* unsigned  closing:1; */
 };
 
@@ -36,6 +53,10 @@ struct ngx_counters_fetch_s {
     ngx_queue_t                   queue;
     ngx_counters_fetcher_t       *fetcher;
     ngx_counters_fetch_conf_t    *conf;
+
+    ngx_counters_fetch_portal_t  *portal;
+    ngx_queue_t                   turn;
+    ngx_uint_t                    waiting;  /* unsigned  waiting:1; */
 
     ngx_counters_fetch_pt         handler;
     void                         *data;
@@ -51,20 +72,19 @@ struct ngx_counters_fetch_s {
     ngx_str_t                     request;  /* path and body in one block */
     size_t                        path;     /* length */
 
-    ngx_str_t                     response;
-    size_t                        size;     /* allocated to it */
-
-    const char                   *error;    /* of our own making */
+    ngx_counters_fetch_answer_t   answer;
 };
 
 
 static ngx_counters_fetch_t *ngx_counters_fetch_create(
     ngx_counters_fetcher_t *fetcher, ngx_counters_fetch_conf_t *conf,
     ngx_str_t *path, ngx_str_t *body);
+static ngx_counters_fetch_portal_t *ngx_counters_fetch_portal(
+    ngx_counters_fetcher_t *fetcher, ngx_str_t *url);
+static ngx_int_t ngx_counters_fetch_prepare(ngx_counters_fetch_t *fetch);
+static void ngx_counters_fetch_next_handler(ngx_event_t *ev);
 static ngx_int_t ngx_counters_fetch_start(ngx_counters_fetch_t *fetch,
     ngx_str_t *base);
-static size_t ngx_counters_fetch_write(char *p, size_t size, size_t n,
-    void *data);
 static void ngx_counters_fetch_timer_handler(ngx_event_t *ev);
 static void ngx_counters_fetch_stuck(CURL *easy, ngx_int_t rc);
 static void ngx_counters_fetch_done(CURL *easy, CURLcode code);
@@ -90,6 +110,11 @@ ngx_counters_fetcher_create(ngx_cycle_t *cycle)
 
     fetcher->log = cycle->log;
     ngx_queue_init(&fetcher->fetches);
+    ngx_queue_init(&fetcher->portals);
+
+    fetcher->next.data = &fetcher->loop.dummy;
+    fetcher->next.handler = ngx_counters_fetch_next_handler;
+    fetcher->next.log = cycle->log;
 
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
@@ -170,8 +195,18 @@ ngx_counters_fetcher_destroy(ngx_counters_fetcher_t *fetcher)
         (void) curl_multi_cleanup(fetcher->loop.multi);
     }
 
+    if (fetcher->next.posted) {
+        ngx_delete_posted_event(&fetcher->next);
+    }
+
     curl_slist_free_all(fetcher->headers);
     curl_global_cleanup();
+
+    while (!ngx_queue_empty(&fetcher->portals)) {
+        q = ngx_queue_head(&fetcher->portals);
+        ngx_queue_remove(q);
+        ngx_free(ngx_queue_data(q, ngx_counters_fetch_portal_t, queue));
+    }
 
     ngx_free(fetcher);
 }
@@ -189,7 +224,6 @@ ngx_counters_fetch_post(ngx_counters_fetcher_t *fetcher,
     ngx_counters_fetch_conf_t *conf, ngx_str_t *path, ngx_str_t *body,
     ngx_counters_fetch_pt handler, void *data)
 {
-    ngx_str_t              part;
     ngx_counters_fetch_t  *fetch;
 
     if (fetcher->closing) {
@@ -206,17 +240,9 @@ ngx_counters_fetch_post(ngx_counters_fetcher_t *fetcher,
     fetch->handler = handler;
     fetch->data = data;
 
-    part.data = fetch->request.data + fetch->path;
-    part.len = body->len;
-
-    fetch->easy = ngx_counters_fetch_easy_create(conf, fetcher->headers, &part,
-                                                 ngx_counters_fetch_write,
-                                                 fetch);
-
-    if (fetch->easy == NULL
-        || ngx_counters_fetch_loop_attach(&fetcher->loop, fetch->easy)
-           != NGX_OK
-        || ngx_counters_fetch_start(fetch, &conf->url) != NGX_OK)
+    if (ngx_counters_fetch_prepare(fetch) != NGX_OK
+        || (!fetch->waiting
+            && ngx_counters_fetch_start(fetch, &conf->url) != NGX_OK))
     {
         ngx_log_error(NGX_LOG_ERR, fetcher->log, 0,
                       "counters: could not start a call to the portal");
@@ -227,13 +253,13 @@ ngx_counters_fetch_post(ngx_counters_fetcher_t *fetcher,
         return NULL;
     }
 
-    /* curl's own does not run while a transfer waits for a connection */
+    /* ours, not curl's: it begins here and spans waiting and redirects */
 
     ngx_add_timer(&fetch->timer, conf->timeout);
 
     ngx_log_debug2(NGX_LOG_DEBUG_EVENT, fetcher->log, 0,
-                   "counters fetch post: %p active:%ui",
-                   fetch, fetcher->active);
+                   "counters fetch post: %p waiting:%ui",
+                   fetch, fetch->waiting);
 
     return fetch;
 }
@@ -260,8 +286,14 @@ static ngx_counters_fetch_t *
 ngx_counters_fetch_create(ngx_counters_fetcher_t *fetcher,
     ngx_counters_fetch_conf_t *conf, ngx_str_t *path, ngx_str_t *body)
 {
-    u_char                *p;
-    ngx_counters_fetch_t  *fetch;
+    u_char                       *p;
+    ngx_counters_fetch_t         *fetch;
+    ngx_counters_fetch_portal_t  *portal;
+
+    portal = ngx_counters_fetch_portal(fetcher, &conf->url);
+    if (portal == NULL) {
+        return NULL;
+    }
 
     fetch = ngx_calloc(sizeof(ngx_counters_fetch_t), fetcher->log);
     if (fetch == NULL) {
@@ -285,6 +317,8 @@ ngx_counters_fetch_create(ngx_counters_fetcher_t *fetcher,
 
     fetch->fetcher = fetcher;
     fetch->conf = conf;
+    fetch->answer.max = conf->max_body;
+    fetch->answer.log = fetcher->log;
     fetch->start = ngx_current_msec;
 
     fetch->timer.data = &fetcher->loop.dummy;
@@ -295,7 +329,117 @@ ngx_counters_fetch_create(ngx_counters_fetcher_t *fetcher,
     ngx_queue_insert_tail(&fetcher->fetches, &fetch->queue);
     fetcher->active++;
 
+    fetch->portal = portal;
+
+    if (ngx_queue_empty(&portal->waiting) && portal->running < portal->limit) {
+        portal->running++;
+
+    } else {
+        ngx_queue_insert_tail(&portal->waiting, &fetch->turn);
+        fetch->waiting = 1;
+    }
+
     return fetch;
+}
+
+
+/* finds it or adds it */
+
+static ngx_counters_fetch_portal_t *
+ngx_counters_fetch_portal(ngx_counters_fetcher_t *fetcher, ngx_str_t *url)
+{
+    ngx_queue_t                  *q;
+    ngx_counters_fetch_portal_t  *portal;
+
+    for (q = ngx_queue_head(&fetcher->portals);
+         q != ngx_queue_sentinel(&fetcher->portals);
+         q = ngx_queue_next(q))
+    {
+        portal = ngx_queue_data(q, ngx_counters_fetch_portal_t, queue);
+
+        if (portal->url.len == url->len
+            && ngx_memcmp(portal->url.data, url->data, url->len) == 0)
+        {
+            return portal;
+        }
+    }
+
+    portal = ngx_calloc(sizeof(ngx_counters_fetch_portal_t) + url->len,
+                        fetcher->log);
+    if (portal == NULL) {
+        return NULL;
+    }
+
+    portal->url.len = url->len;
+    portal->url.data = (u_char *) portal + sizeof(ngx_counters_fetch_portal_t);
+    ngx_memcpy(portal->url.data, url->data, url->len);
+
+    portal->limit = NGX_COUNTERS_FETCH_HOST_CONNS;
+    ngx_queue_init(&portal->waiting);
+
+    ngx_queue_insert_tail(&fetcher->portals, &portal->queue);
+
+    return portal;
+}
+
+
+static ngx_int_t
+ngx_counters_fetch_prepare(ngx_counters_fetch_t *fetch)
+{
+    ngx_str_t                body;
+    ngx_counters_fetcher_t  *fetcher;
+
+    fetcher = fetch->fetcher;
+
+    body.data = fetch->request.data + fetch->path;
+    body.len = fetch->request.len - fetch->path;
+
+    fetch->easy = ngx_counters_fetch_easy_create(fetch->conf,
+                                                 fetcher->headers, &body,
+                                                 &fetch->answer, fetch);
+    if (fetch->easy == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_counters_fetch_loop_attach(&fetcher->loop, fetch->easy);
+}
+
+
+static void
+ngx_counters_fetch_next_handler(ngx_event_t *ev)
+{
+    ngx_queue_t                  *q, *next;
+    ngx_counters_fetch_t         *fetch;
+    ngx_counters_fetcher_t       *fetcher;
+    ngx_counters_fetch_portal_t  *portal;
+
+    ngx_log_debug0(NGX_LOG_DEBUG_EVENT, ev->log, 0,
+                   "counters fetch next handler");
+
+    fetcher = ngx_queue_data(ev, ngx_counters_fetcher_t, next);
+
+    for (q = ngx_queue_head(&fetcher->portals);
+         q != ngx_queue_sentinel(&fetcher->portals);
+         q = ngx_queue_next(q))
+    {
+        portal = ngx_queue_data(q, ngx_counters_fetch_portal_t, queue);
+
+        while (!ngx_queue_empty(&portal->waiting)
+               && portal->running < portal->limit)
+        {
+            next = ngx_queue_head(&portal->waiting);
+            fetch = ngx_queue_data(next, ngx_counters_fetch_t, turn);
+
+            ngx_queue_remove(next);
+            fetch->waiting = 0;
+            portal->running++;
+
+            if (ngx_counters_fetch_start(fetch, &fetch->conf->url) != NGX_OK) {
+                ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_CONNECT,
+                                          "call could not be started");
+            }
+        }
+    }
 }
 
 
@@ -338,58 +482,12 @@ ngx_counters_fetch_start(ngx_counters_fetch_t *fetch, ngx_str_t *base)
 }
 
 
-static size_t
-ngx_counters_fetch_write(char *p, size_t size, size_t n, void *data)
-{
-    ngx_counters_fetch_t *fetch = data;
-
-    size_t      len;
-    u_char     *buf;
-    ngx_str_t  *response;
-
-    n *= size;
-    response = &fetch->response;
-
-    if (n > fetch->conf->max_body - response->len) {
-        fetch->error = "answer is larger than max_body";
-        return CURL_WRITEFUNC_ERROR;
-    }
-
-    if (n > fetch->size - response->len) {
-
-        len = ngx_max(2 * fetch->size, NGX_COUNTERS_FETCH_BUFFER);
-        len = ngx_max(len, response->len + n);
-
-        buf = ngx_alloc(len, fetch->fetcher->log);
-        if (buf == NULL) {
-            fetch->error = "no memory for the answer";
-            return CURL_WRITEFUNC_ERROR;
-        }
-
-        if (response->len) {
-            ngx_memcpy(buf, response->data, response->len);
-        }
-
-        if (response->data) {
-            ngx_free(response->data);
-        }
-
-        response->data = buf;
-        fetch->size = len;
-    }
-
-    ngx_memcpy(response->data + response->len, p, n);
-    response->len += n;
-
-    return n;
-}
-
-
 /* the deadline, or what ngx_counters_fetch_stuck() has posted */
 
 static void
 ngx_counters_fetch_timer_handler(ngx_event_t *ev)
 {
+    const char            *error;
     ngx_counters_fetch_t  *fetch;
 
     fetch = ngx_queue_data(ev, ngx_counters_fetch_t, timer);
@@ -399,8 +497,10 @@ ngx_counters_fetch_timer_handler(ngx_event_t *ev)
                    fetch, ev->timedout, fetch->lost);
 
     if (ev->timedout) {
-        ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_TIMEOUT,
-                                  curl_easy_strerror(CURLE_OPERATION_TIMEDOUT));
+        error = fetch->waiting ? "no connection became free in time"
+                                    : "no complete answer in time";
+
+        ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_TIMEOUT, error);
 
     } else if (fetch->lost) {
         ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_CONNECT,
@@ -444,12 +544,20 @@ ngx_counters_fetch_done(CURL *easy, CURLcode code)
 
     status = ngx_counters_fetch_easy_status(easy);
 
+    if (code == CURLE_OK) {
+        fetch->portal->limit = ngx_counters_fetch_easy_shared(easy)
+                                    ? NGX_COUNTERS_FETCH_STREAMS
+                                    : NGX_COUNTERS_FETCH_HOST_CONNS;
+    }
+
     ngx_log_debug3(NGX_LOG_DEBUG_EVENT, fetch->fetcher->log, 0,
                    "counters fetch done: %p code:%d status:%ui",
                    fetch, code, status);
 
     if (code != CURLE_OK) {
-        error = fetch->error ? fetch->error : curl_easy_strerror(code);
+        error = fetch->answer.error ? fetch->answer.error
+                                    : curl_easy_strerror(code);
+
         ngx_counters_fetch_finish(fetch, ngx_counters_fetch_easy_code(code),
                                   error);
         return;
@@ -526,7 +634,7 @@ ngx_counters_fetch_redirect(ngx_counters_fetch_t *fetch)
 
     (void) curl_multi_remove_handle(fetch->fetcher->loop.multi, fetch->easy);
 
-    fetch->response.len = 0;
+    fetch->answer.body.len = 0;
 
     rc = ngx_counters_fetch_start(fetch, &address);
 
@@ -567,7 +675,7 @@ ngx_counters_fetch_finish(ngx_counters_fetch_t *fetch,
     if (rc == NGX_COUNTERS_FETCH_OK) {
 
         ngx_counters_fetch_easy_result(fetch->easy, headers, &result);
-        result.body = fetch->response;
+        result.body = fetch->answer.body;
     }
 
     ngx_counters_fetch_stop(fetch);
@@ -583,6 +691,8 @@ ngx_counters_fetch_finish(ngx_counters_fetch_t *fetch,
 static void
 ngx_counters_fetch_stop(ngx_counters_fetch_t *fetch)
 {
+    ngx_counters_fetch_portal_t  *portal;
+
     if (fetch->easy != NULL) {
         (void) curl_multi_remove_handle(fetch->fetcher->loop.multi,
                                         fetch->easy);
@@ -600,6 +710,20 @@ ngx_counters_fetch_stop(ngx_counters_fetch_t *fetch)
 
     ngx_queue_remove(&fetch->queue);
     fetch->fetcher->active--;
+
+    portal = fetch->portal;
+
+    if (fetch->waiting) {
+        ngx_queue_remove(&fetch->turn);
+        fetch->waiting = 0;
+
+    } else {
+        portal->running--;
+    }
+
+    if (!ngx_queue_empty(&portal->waiting)) {
+        ngx_post_event(&fetch->fetcher->next, &ngx_posted_next_events);
+    }
 
     ngx_counters_fetch_wipe(&fetch->url);
     ngx_counters_fetch_wipe(&fetch->request);
@@ -625,8 +749,8 @@ ngx_counters_fetch_wipe(ngx_str_t *s)
 static void
 ngx_counters_fetch_free(ngx_counters_fetch_t *fetch)
 {
-    if (fetch->response.data != NULL) {
-        ngx_free(fetch->response.data);
+    if (fetch->answer.body.data != NULL) {
+        ngx_free(fetch->answer.body.data);
     }
 
     ngx_free(fetch);

@@ -48,7 +48,8 @@ typedef struct {
     const char               *error;    /* constant text, fit for a log */
     ngx_uint_t                status;
     ngx_uint_t                requests; /* sent to the portal: 1, or more if
-                                           a redirect was followed */
+                                           a redirect was followed; 0 if all
+                                           connections were busy */
     ngx_msec_t                elapsed;
     time_t                    retry_after;  /* seconds, -1 if not given */
     ngx_str_t                 headers;  /* "Name: value" CR LF each:

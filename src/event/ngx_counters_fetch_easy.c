@@ -7,9 +7,16 @@
 #include "ngx_counters_fetch_easy.h"
 
 
+/* bytes, the first buffer of a body */
+
+#define NGX_COUNTERS_FETCH_BUFFER  4096
+
+
 static ngx_int_t ngx_counters_fetch_easy_options(CURL *easy);
 static ngx_int_t ngx_counters_fetch_easy_tls(CURL *easy,
     ngx_counters_fetch_conf_t *conf);
+static size_t ngx_counters_fetch_easy_write(char *p, size_t size, size_t n,
+    void *data);
 static time_t ngx_counters_fetch_easy_retry_after(CURL *easy);
 static u_char *ngx_counters_fetch_easy_headers(CURL *easy, u_char *p,
     u_char *last);
@@ -50,8 +57,8 @@ static const struct {
 
 CURL *
 ngx_counters_fetch_easy_create(ngx_counters_fetch_conf_t *conf,
-    struct curl_slist *headers, ngx_str_t *body, curl_write_callback write,
-    void *data)
+    struct curl_slist *headers, ngx_str_t *body,
+    ngx_counters_fetch_answer_t *answer, void *data)
 {
     CURL        *easy;
     curl_off_t   len, max;
@@ -70,8 +77,10 @@ ngx_counters_fetch_easy_create(ngx_counters_fetch_conf_t *conf,
         || curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) != CURLE_OK
         || curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body->data) != CURLE_OK
         || curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, len) != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, write) != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_WRITEDATA, data) != CURLE_OK
+        || curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION,
+                            ngx_counters_fetch_easy_write)
+           != CURLE_OK
+        || curl_easy_setopt(easy, CURLOPT_WRITEDATA, answer) != CURLE_OK
         || curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, max) != CURLE_OK
         || curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                             (long) conf->connect_timeout)
@@ -161,6 +170,50 @@ ngx_counters_fetch_easy_tls(CURL *easy, ngx_counters_fetch_conf_t *conf)
 }
 
 
+static size_t
+ngx_counters_fetch_easy_write(char *p, size_t size, size_t n, void *data)
+{
+    ngx_counters_fetch_answer_t *answer = data;
+
+    size_t      len;
+    u_char     *buf;
+    ngx_str_t  *body;
+
+    n *= size;
+    body = &answer->body;
+
+    if (n > answer->max - body->len) {
+        answer->error = "answer is larger than max_body";
+        return CURL_WRITEFUNC_ERROR;
+    }
+
+    if (n > answer->size - body->len) {
+
+        len = ngx_max(2 * answer->size, NGX_COUNTERS_FETCH_BUFFER);
+        len = ngx_max(len, body->len + n);
+
+        buf = ngx_alloc(len, answer->log);
+        if (buf == NULL) {
+            answer->error = "no memory for the answer";
+            return CURL_WRITEFUNC_ERROR;
+        }
+
+        if (body->data != NULL) {
+            ngx_memcpy(buf, body->data, body->len);
+            ngx_free(body->data);
+        }
+
+        body->data = buf;
+        answer->size = len;
+    }
+
+    ngx_memcpy(body->data + body->len, p, n);
+    body->len += n;
+
+    return n;
+}
+
+
 void *
 ngx_counters_fetch_easy_data(CURL *easy)
 {
@@ -214,6 +267,17 @@ ngx_counters_fetch_easy_status(CURL *easy)
     }
 
     return status;
+}
+
+
+ngx_uint_t
+ngx_counters_fetch_easy_shared(CURL *easy)
+{
+    long  version;
+
+    return curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version)
+           == CURLE_OK
+           && version == CURL_HTTP_VERSION_2_0;
 }
 
 

@@ -20,16 +20,27 @@
 #define NGX_COUNTERS_FETCH_HEADERS  4096
 
 
+/* the body of an answer, by ngx_alloc(); the caller sets max and log */
+
+typedef struct {
+    ngx_str_t     body;
+    size_t        size;     /* allocated */
+    size_t        max;
+    const char   *error;    /* why it was refused, or NULL */
+    ngx_log_t    *log;
+} ngx_counters_fetch_answer_t;
+
+
 /*
- * A POST of "body", which is not copied, as curl's headers are not.  The
- * answer's body goes to "write", and "data" with it.  NULL on failure.
+ * A POST of "body", which is not copied, as curl's headers are not.  NULL on
+ * failure.
  */
 
 CURL *ngx_counters_fetch_easy_create(ngx_counters_fetch_conf_t *conf,
-    struct curl_slist *headers, ngx_str_t *body, curl_write_callback write,
-    void *data);
+    struct curl_slist *headers, ngx_str_t *body,
+    ngx_counters_fetch_answer_t *answer, void *data);
 
-/* what was given to create, NULL if curl fails */
+/* the "data" given to create, NULL if curl fails */
 
 void *ngx_counters_fetch_easy_data(CURL *easy);
 
@@ -38,6 +49,10 @@ void *ngx_counters_fetch_easy_data(CURL *easy);
 ngx_int_t ngx_counters_fetch_easy_url(CURL *easy, ngx_str_t *url);
 
 ngx_uint_t ngx_counters_fetch_easy_status(CURL *easy);
+
+/* the connection carries several transfers at a time */
+
+ngx_uint_t ngx_counters_fetch_easy_shared(CURL *easy);
 
 /*
  * status, retry_after and headers of a transfer that went well; "buf" has
