@@ -21,6 +21,7 @@ use v5.36;
 
 use IO::Select;
 use IO::Socket::INET;
+use List::Util qw(max);
 use Time::HiRes qw(time);
 
 use Counters::Process qw(slow);
@@ -214,12 +215,16 @@ sub dechunked ($reader) {
 
 sub fill ($reader) {
     my $socket = $reader->{socket};
-    my $left = $reader->{end} - time;
     my $pending = $socket->can('pending') && $socket->pending;
 
-    if (!$pending && ($left <= 0 || !IO::Select->new($socket)->can_read($left))) {
-        $reader->{error} = 'timeout';
-        return 0;
+    # a signal ends the waiting too, such as that of a stopped child going on
+    while (!$pending && !IO::Select->new($socket)->can_read(
+                             max(0, $reader->{end} - time)))
+    {
+        if (time >= $reader->{end}) {
+            $reader->{error} = 'timeout';
+            return 0;
+        }
     }
 
     my $got = sysread $socket, $reader->{buffer}, 65_536, length $reader->{buffer};
