@@ -212,20 +212,6 @@ ngx_http_counters_managed_refuse(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_counters_status_handler(ngx_http_request_t *r)
-{
-    return NGX_HTTP_NOT_FOUND;
-}
-
-
-ngx_int_t
-ngx_http_counters_purge_handler(ngx_http_request_t *r)
-{
-    return NGX_HTTP_NOT_FOUND;
-}
-
-
-ngx_int_t
 ngx_http_counters_events_handler(ngx_http_request_t *r)
 {
     return NGX_HTTP_NOT_FOUND;
