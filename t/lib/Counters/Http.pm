@@ -189,14 +189,20 @@ sub dechunked ($reader) {
     my $body = '';
 
     while (1) {
-        until ($reader->{buffer} =~ /^([0-9a-fA-F]+)[^\r\n]*\r\n/) {
+        my ($line, $digits);
+
+        # captured at once: $1 would not survive a turn of the loop
+        until (($line, $digits)
+               = $reader->{buffer} =~ /^(([0-9a-fA-F]+)[^\r\n]*\r\n)/)
+        {
             if (!fill($reader)) {
                 $reader->{error} = 'truncated' if $reader->{error} ne 'timeout';
                 return $body;
             }
         }
 
-        my ($size, $line) = (hex $1, length $&);
+        my $size = hex $digits;
+        $line = length $line;
 
         while (length $reader->{buffer} < $line + $size + 2) {
             if (!fill($reader)) {
