@@ -371,3 +371,39 @@ ngx_counters_hex(unsigned char *out, const unsigned char *in, size_t len)
 
     return out;
 }
+
+
+int
+ngx_counters_unhex(unsigned char *out, const ngx_counters_str_t *in,
+    size_t len)
+{
+    size_t          i;
+    unsigned char   c, n;
+
+    if (in->len != 2 * len) {
+        return NGX_COUNTERS_DECLINED;
+    }
+
+    for (i = 0; i < in->len; i++) {
+        c = in->data[i];
+
+        if (c >= '0' && c <= '9') {
+            n = c - '0';
+
+        } else if (c >= 'a' && c <= 'f') {
+            n = c - 'a' + 10;
+
+        } else {
+            return NGX_COUNTERS_DECLINED;
+        }
+
+        if (i % 2 == 0) {
+            out[i / 2] = n << 4;
+
+        } else {
+            out[i / 2] |= n;
+        }
+    }
+
+    return NGX_COUNTERS_OK;
+}

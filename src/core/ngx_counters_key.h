@@ -88,5 +88,10 @@ int ngx_counters_hmac_entry(ngx_counters_hmac_t *hmac,
 unsigned char *ngx_counters_hex(unsigned char *out, const unsigned char *in,
     size_t len);
 
+/* the reverse; NGX_COUNTERS_DECLINED unless "in" is exactly 2 * len digits */
+
+int ngx_counters_unhex(unsigned char *out, const ngx_counters_str_t *in,
+    size_t len);
+
 
 #endif /* _NGX_COUNTERS_KEY_H_INCLUDED_ */

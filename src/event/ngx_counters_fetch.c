@@ -498,7 +498,7 @@ ngx_counters_fetch_timer_handler(ngx_event_t *ev)
 
     if (ev->timedout) {
         error = fetch->waiting ? "no connection became free in time"
-                                    : "no complete answer in time";
+                               : "no complete answer in time";
 
         ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_TIMEOUT, error);
 

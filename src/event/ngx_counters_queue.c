@@ -118,15 +118,17 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         e->state = NGX_COUNTERS_IDLE;
     }
 
+    /* the one who asks first too: another worker may fetch for it */
+
+    if (ask->wait) {
+        e->wake |= (uint64_t) 1 << (me->slot % 64);
+    }
+
     if (e->state == NGX_COUNTERS_IDLE) {
         ngx_counters_own_locked(e, me, NGX_COUNTERS_LEASED, now);
         e->lease = now + ask->lease;
         rc = NGX_OK;
         goto done;
-    }
-
-    if (ask->wait) {
-        e->wake |= (uint64_t) 1 << (me->slot % 64);
     }
 
     if (e->state == NGX_COUNTERS_QUEUED && ask->class < e->class

@@ -20,7 +20,8 @@
 typedef enum {
     NGX_COUNTERS_REDIS_MGET = 0,
     NGX_COUNTERS_REDIS_SET,
-    NGX_COUNTERS_REDIS_DEL
+    NGX_COUNTERS_REDIS_DEL,
+    NGX_COUNTERS_REDIS_PUBLISH
 } ngx_counters_redis_op_e;
 
 
@@ -55,7 +56,7 @@ struct ngx_counters_redis_s {
     ngx_queue_t                 waiting;
     ngx_queue_t                 free;
     ngx_uint_t                  pending;    /* late and waiting */
-    ngx_uint_t                  writes;     /* SET and DEL among them */
+    ngx_uint_t                  writes;     /* all but MGET among them */
 
     unsigned                    closing:1;
 };
@@ -84,7 +85,8 @@ static void ngx_counters_redis_flush(ngx_counters_redis_t *redis);
 static ngx_counters_redis_reply_t  ngx_counters_redis_replies[] = {
     { ngx_string("MGET"), REDIS_REPLY_ARRAY },
     { ngx_string("SET"), REDIS_REPLY_STATUS },
-    { ngx_string("DEL"), REDIS_REPLY_INTEGER }
+    { ngx_string("DEL"), REDIS_REPLY_INTEGER },
+    { ngx_string("PUBLISH"), REDIS_REPLY_INTEGER }
 };
 
 
@@ -222,6 +224,26 @@ ngx_counters_redis_del(ngx_counters_redis_t *redis, ngx_str_t *key)
     cmd.nvalues = 0;
 
     return ngx_counters_redis_send(redis, &cmd, args, 2);
+}
+
+
+ngx_int_t
+ngx_counters_redis_publish(ngx_counters_redis_t *redis, ngx_str_t *channel,
+    ngx_str_t *message)
+{
+    ngx_str_t                 args[3];
+    ngx_counters_redis_cmd_t  cmd;
+
+    ngx_str_set(&args[0], "PUBLISH");
+    args[1] = *channel;
+    args[2] = *message;
+
+    cmd.op = NGX_COUNTERS_REDIS_PUBLISH;
+    cmd.handler = NULL;
+    cmd.data = NULL;
+    cmd.nvalues = 0;
+
+    return ngx_counters_redis_send(redis, &cmd, args, 3);
 }
 
 

@@ -84,6 +84,11 @@ ngx_int_t ngx_counters_redis_set(ngx_counters_redis_t *redis, ngx_str_t *key,
     ngx_str_t *value, uint64_t px);
 ngx_int_t ngx_counters_redis_del(ngx_counters_redis_t *redis, ngx_str_t *key);
 
+/* PUBLISH, likewise: whoever is subscribed to the channel sees it */
+
+ngx_int_t ngx_counters_redis_publish(ngx_counters_redis_t *redis,
+    ngx_str_t *channel, ngx_str_t *message);
+
 /* for the status page */
 
 typedef struct {

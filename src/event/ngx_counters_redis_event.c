@@ -29,6 +29,8 @@ static void ngx_counters_redis_event_add_write(void *data);
 static void ngx_counters_redis_event_del_write(void *data);
 static void ngx_counters_redis_event_cleanup(void *data);
 
+static ngx_uint_t ngx_counters_redis_event_expected(
+    ngx_counters_redis_event_t *e, const redisReadTask *task, size_t items);
 static ngx_int_t ngx_counters_redis_event_admit(const redisReadTask *task,
     size_t len, size_t items);
 static void *ngx_counters_redis_event_string(const redisReadTask *task,
@@ -303,6 +305,39 @@ ngx_counters_redis_event_cleanup(void *data)
 
 /* hiredis deals with an error that nobody asked for: too many clients */
 
+/*
+ * No command is waiting for an answer.  An error is tolerated, and so is what
+ * a subscriber is sent: ["message", channel, text], or the confirmation with
+ * a number in the third place.  hiredis asserts that it has this form.
+ */
+
+static ngx_uint_t
+ngx_counters_redis_event_expected(ngx_counters_redis_event_t *e,
+    const redisReadTask *task, size_t items)
+{
+    redisReply  *reply;
+
+    if (!(e->ac->c.flags & REDIS_SUBSCRIBED)) {
+        return task->parent != NULL || task->type == REDIS_REPLY_ERROR;
+    }
+
+    if (task->parent == NULL) {
+        return task->type == REDIS_REPLY_ERROR
+               || (task->type == REDIS_REPLY_ARRAY && items == 3);
+    }
+
+    if (task->idx < 2) {
+        return task->type == REDIS_REPLY_STRING;
+    }
+
+    reply = task->parent->obj;
+
+    return task->type == REDIS_REPLY_INTEGER
+           || (task->type == REDIS_REPLY_STRING
+               && ngx_strcmp(reply->element[0]->str, "message") == 0);
+}
+
+
 static ngx_int_t
 ngx_counters_redis_event_admit(const redisReadTask *task, size_t len,
     size_t items)
@@ -311,12 +346,14 @@ ngx_counters_redis_event_admit(const redisReadTask *task, size_t len,
 
     e = task->privdata;
 
-    if (task->parent == NULL) {
+    if (e->ac->replies.head == NULL
+        && !ngx_counters_redis_event_expected(e, task, items))
+    {
+        e->error = "reply without a command";
+        return NGX_DECLINED;
+    }
 
-        if (e->ac->replies.head == NULL && task->type != REDIS_REPLY_ERROR) {
-            e->error = "reply without a command";
-            return NGX_DECLINED;
-        }
+    if (task->parent == NULL) {
 
         e->bytes = 0;
         e->items = 0;

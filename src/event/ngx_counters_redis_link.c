@@ -413,6 +413,10 @@ ngx_counters_redis_link_ready(ngx_counters_redis_link_t *link)
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "counters: redis %V is back", &link->conf->url);
     }
+
+    if (link->opened) {
+        link->opened(link->data);
+    }
 }
 
 

@@ -4,7 +4,7 @@
  *
  * A connection to one Redis node that opens itself again: connects, presents
  * itself, and once it is lost tries anew with backoff.  For the use of
- * ngx_counters_redis.c only.
+ * ngx_counters_redis.c and ngx_counters_redis_channel.c only.
  */
 
 
@@ -44,6 +44,9 @@ typedef struct {
     ngx_msec_t                   since;      /* ready */
     time_t                       logged;
 
+    void                       (*opened)(void *data);  /* or NULL: ready */
+    void                        *data;
+
     u_char                      *buf;
     size_t                       size;
 
@@ -56,7 +59,7 @@ typedef struct {
 
 
 /*
- * "link" is zeroed and lives until ngx_counters_redis_link_close(), which
+ * "link" is zeroed, but for "opened" and "data", and lives until ngx_counters_redis_link_close(), which
  * calls all pending callbacks with NULL.
  */
 

@@ -678,6 +678,14 @@ ngx_counters_zone_revoke(ngx_counters_zone_t *zone, const u_char *digest,
         return 0;
     }
 
+    if (cred->accepted > now || cred->refused >= now) {
+
+        /* old news, from another node */
+
+        ngx_counters_unlock(zone);
+        return 0;
+    }
+
     cred->accepted = 0;
     cred->refused = now;
 
@@ -964,6 +972,10 @@ ngx_counters_purge_list_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
         }
 
         data = (e->kind == NGX_COUNTERS_DATA);
+
+        if (data && e->fetched > now) {
+            continue;
+        }
 
         /* what is on its way was asked for before: it comes in stale */
 

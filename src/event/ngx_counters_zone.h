@@ -279,9 +279,9 @@ void ngx_counters_zone_accepted(ngx_counters_zone_t *zone,
     const u_char *cred, uint64_t now);
 
 /*
- * The portal has refused the credential: drops all it owns.  "now" is kept,
- * so that nothing fetched earlier comes back (from Redis).  Returns how many
- * entries were dropped.
+ * The portal has refused the credential at "now", which may lie in the past:
+ * drops all it owns.  The time is kept, so that nothing fetched earlier comes
+ * back (from Redis).  Returns how many entries were dropped.
  */
 
 ngx_uint_t ngx_counters_zone_revoke(ngx_counters_zone_t *zone,
@@ -299,7 +299,8 @@ ngx_uint_t ngx_counters_zone_pending(ngx_counters_zone_t *zone,
 
 /*
  * Drops, or with "soft" marks stale, the entries of "user", of "group", or
- * of all (both NULL).  Returns how many there were.
+ * of all (both NULL) that were fetched no later than "now".  Returns how many
+ * there were.
  */
 
 ngx_uint_t ngx_counters_zone_purge(ngx_counters_zone_t *zone, uint64_t *user,

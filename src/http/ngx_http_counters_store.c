@@ -20,6 +20,9 @@
 /* the entry, and the marks that may forbid it */
 #define NGX_HTTP_COUNTERS_NAMES  5
 
+/* the longest message: a digest in hex and a time */
+#define NGX_HTTP_COUNTERS_NEWS   128
+
 
 /* Redis is being asked for one key */
 
@@ -40,6 +43,13 @@ static ngx_int_t ngx_http_counters_read_value(ngx_http_counters_read_t *rd,
 static ngx_uint_t ngx_http_counters_marked(ngx_str_t *mark, uint64_t fetched);
 static void ngx_http_counters_mark(ngx_http_counters_worker_t *w,
     ngx_str_t *name, uint64_t now);
+static void ngx_http_counters_tell(ngx_http_counters_worker_t *w, u_char *p,
+    u_char *news, u_char *last);
+static void ngx_http_counters_news_handler(void *data, ngx_str_t *message);
+static void ngx_http_counters_words(u_char *p, u_char *last,
+    ngx_counters_str_t *words);
+static u_char *ngx_http_counters_channel_name(ngx_http_counters_worker_t *w,
+    u_char *p);
 static u_char *ngx_http_counters_name(ngx_http_counters_worker_t *w,
     u_char *p);
 static u_char *ngx_http_counters_digest_name(ngx_http_counters_worker_t *w,
@@ -331,8 +341,9 @@ void
 ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
     const u_char *digest, uint64_t now)
 {
-    u_char     *p;
+    u_char     *p, *last;
     ngx_str_t   name;
+    u_char      news[NGX_HTTP_COUNTERS_NEWS];
 
     if (w->redis == NULL) {
         return;
@@ -348,6 +359,12 @@ ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
 
     ngx_http_counters_mark(w, &name, now);
 
+    last = ngx_sprintf(news, "r ");
+    last = ngx_counters_hex(last, digest, NGX_COUNTERS_DIGEST_LEN);
+    last = ngx_sprintf(last, " %uL", now);
+
+    ngx_http_counters_tell(w, p, news, last);
+
     ngx_free(p);
 }
 
@@ -358,6 +375,7 @@ ngx_http_counters_store_purge(ngx_http_counters_worker_t *w, uint64_t *user,
 {
     u_char     *p, *last;
     ngx_str_t   name;
+    u_char      news[NGX_HTTP_COUNTERS_NEWS];
 
     if (w->redis == NULL) {
         return;
@@ -383,7 +401,130 @@ ngx_http_counters_store_purge(ngx_http_counters_worker_t *w, uint64_t *user,
 
     ngx_http_counters_mark(w, &name, now);
 
+    last = ngx_sprintf(news, "%c %c %uL %uL", soft ? 's' : 'p',
+                       user ? 'u' : group ? 'g' : 'a',
+                       user ? *user : group ? *group : (uint64_t) 0, now);
+
+    ngx_http_counters_tell(w, p, news, last);
+
     ngx_free(p);
+}
+
+
+/* "p" has room for a name */
+
+static void
+ngx_http_counters_tell(ngx_http_counters_worker_t *w, u_char *p,
+    u_char *news, u_char *last)
+{
+    ngx_str_t  channel, message;
+
+    channel.data = p;
+    channel.len = ngx_http_counters_channel_name(w, p) - p;
+
+    message.data = news;
+    message.len = last - news;
+
+    (void) ngx_counters_redis_publish(w->redis, &channel, &message);
+}
+
+
+ngx_int_t
+ngx_http_counters_store_listen(ngx_cycle_t *cycle,
+    ngx_http_counters_worker_t *w)
+{
+    ngx_str_t  *name;
+
+    name = ngx_palloc(cycle->pool,
+                      sizeof(ngx_str_t) + ngx_http_counters_name_len(w));
+    if (name == NULL) {
+        return NGX_ERROR;
+    }
+
+    name->data = (u_char *) name + sizeof(ngx_str_t);
+    name->len = ngx_http_counters_channel_name(w, name->data) - name->data;
+
+    w->channel = ngx_counters_redis_subscribe(cycle, w->portal->redis, name,
+                                              ngx_http_counters_news_handler,
+                                              w);
+
+    return w->channel ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * What another node did, and this one's own words coming back.  All that a
+ * forged message could do is cause refreshes.
+ */
+
+static void
+ngx_http_counters_news_handler(void *data, ngx_str_t *message)
+{
+    ngx_http_counters_worker_t *w = data;
+
+    u_char                *last;
+    uint64_t               id, ms;
+    ngx_counters_str_t     words[4];
+    ngx_counters_zone_t   *zone;
+    u_char                 digest[NGX_COUNTERS_DIGEST_LEN];
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "counters news: %uz bytes", message->len);
+
+    zone = w->portal->zone;
+    last = message->data + message->len;
+
+    ngx_memzero(words, sizeof(words));
+    ngx_http_counters_words(message->data, last, words);
+
+    switch (words[0].len == 1 ? words[0].data[0] : 0) {
+
+    case 'r':
+        if (ngx_counters_unhex(digest, &words[1], NGX_COUNTERS_DIGEST_LEN)
+            == NGX_COUNTERS_OK
+            && ngx_counters_number(&words[2], &ms) == NGX_COUNTERS_OK)
+        {
+            (void) ngx_counters_zone_revoke(zone, digest, ms);
+        }
+
+        break;
+
+    case 'p':
+    case 's':
+        if (words[1].len == 1
+            && ngx_counters_number(&words[2], &id) == NGX_COUNTERS_OK
+            && ngx_counters_number(&words[3], &ms) == NGX_COUNTERS_OK)
+        {
+            (void) ngx_counters_zone_purge(zone,
+                                     words[1].data[0] == 'u' ? &id : NULL,
+                                     words[1].data[0] == 'g' ? &id : NULL,
+                                     words[0].data[0] == 's', ms);
+        }
+
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+/* at most four, separated by single spaces */
+
+static void
+ngx_http_counters_words(u_char *p, u_char *last, ngx_counters_str_t *words)
+{
+    u_char      *space;
+    ngx_uint_t   i;
+
+    for (i = 0; i < 4 && p < last; i++) {
+        space = memchr(p, ' ', last - p);
+
+        words[i].data = p;
+        words[i].len = (space ? space : last) - p;
+
+        p += words[i].len + 1;
+    }
 }
 
 
@@ -426,6 +567,17 @@ ngx_http_counters_name(ngx_http_counters_worker_t *w, u_char *p)
     p = ngx_cpymem(p, portal->name.data, portal->name.len);
 
     *p++ = ':';
+
+    return p;
+}
+
+
+static u_char *
+ngx_http_counters_channel_name(ngx_http_counters_worker_t *w, u_char *p)
+{
+    p = ngx_http_counters_name(w, p);
+
+    *p++ = 'n';
 
     return p;
 }

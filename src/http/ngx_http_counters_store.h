@@ -12,7 +12,8 @@
  *     {prefix}{portal}:p:g:{group}    when the group's entries were
  *
  * The last four are marks, Unix milliseconds in decimal: an entry fetched no
- * later than a mark of its own is not used.
+ * later than a mark of its own is not used.  What leaves a mark is also told
+ * to the other nodes, on the channel {prefix}{portal}:n.
  */
 
 
@@ -60,6 +61,14 @@ void ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
 
 void ngx_http_counters_store_purge(ngx_http_counters_worker_t *w,
     uint64_t *user, uint64_t *group, ngx_uint_t soft, uint64_t now);
+
+/*
+ * Listens to the other nodes, on behalf of all workers: in init_process of
+ * one of them, after w->redis is there.  NGX_ERROR is logged.
+ */
+
+ngx_int_t ngx_http_counters_store_listen(ngx_cycle_t *cycle,
+    ngx_http_counters_worker_t *w);
 
 
 #endif /* _NGX_HTTP_COUNTERS_STORE_H_INCLUDED_ */

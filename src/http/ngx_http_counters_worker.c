@@ -13,6 +13,7 @@
 
 #include "ngx_http_counters_flight.h"
 #include "ngx_http_counters_refresh.h"
+#include "ngx_http_counters_store.h"
 
 
 #define NGX_HTTP_COUNTERS_TICK         1000
@@ -239,6 +240,12 @@ ngx_http_counters_init_portal(ngx_cycle_t *cycle,
         if (w->redis == NULL) {
             return NGX_ERROR;
         }
+
+        if (ngx_worker == 0
+            && ngx_http_counters_store_listen(cycle, w) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     for (i = 0; i < NGX_HTTP_COUNTERS_BUCKETS; i++) {
@@ -337,6 +344,11 @@ ngx_http_counters_exit_worker(ngx_cycle_t *cycle)
 
     for (i = 0; i < process->nportals; i++) {
         w = &process->portals[i];
+
+        if (w->channel) {
+            ngx_counters_redis_unsubscribe(w->channel);
+            w->channel = NULL;
+        }
 
         if (w->redis) {
             ngx_counters_redis_destroy(w->redis);

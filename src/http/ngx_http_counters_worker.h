@@ -13,6 +13,7 @@
 
 #include "ngx_http_counters_module.h"
 #include "ngx_counters_creds.h"
+#include "ngx_counters_redis_channel.h"
 
 
 #define NGX_HTTP_COUNTERS_BUCKETS  256       /* of waiters, by key hash */
@@ -23,6 +24,7 @@ typedef struct {
     ngx_http_counters_portal_t  *portal;
     ngx_counters_hmac_t         *hmac;
     ngx_counters_redis_t        *redis;      /* NULL: none */
+    ngx_counters_redis_channel_t *channel;   /* in the first worker only */
     ngx_counters_creds_t        *creds;      /* plain credentials in use */
 
     ngx_queue_t                  waiters[NGX_HTTP_COUNTERS_BUCKETS];
