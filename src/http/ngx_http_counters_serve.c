@@ -168,6 +168,16 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
     }
 
     if (view->fresh == NGX_COUNTERS_FRESH) {
+
+        if (ctx->portal->ahead && !ctx->managed) {
+
+            /* the refresh will come when no request brings it along */
+
+            (void) ngx_counters_creds_keep(ctx->worker->creds,
+                                           item->key.cred, &ctx->cred,
+                                           ngx_http_counters_now(), 0);
+        }
+
         return NGX_OK;
     }
 

@@ -22,6 +22,8 @@
 /* entries a tick may look at for their age */
 #define NGX_HTTP_COUNTERS_EXPIRE       50
 
+#define NGX_HTTP_COUNTERS_WARN         60000
+
 /* a plain credential is looked at again after this, milliseconds */
 #define NGX_HTTP_COUNTERS_KEEP         5000
 #define NGX_HTTP_COUNTERS_CREDS        16384
@@ -48,6 +50,8 @@ static void ngx_http_counters_wake_handler(ngx_event_t *ev);
 static void ngx_http_counters_pump_handler(ngx_event_t *ev);
 static void ngx_http_counters_poll_handler(ngx_event_t *ev);
 static void ngx_http_counters_tick_handler(ngx_event_t *ev);
+static void ngx_http_counters_capacity(ngx_http_counters_worker_t *w,
+    uint64_t now);
 static ngx_uint_t ngx_http_counters_needed(void *data, const u_char *digest);
 static ngx_uint_t ngx_http_counters_has(void *data, const u_char *digest);
 
@@ -396,6 +400,16 @@ ngx_http_counters_fetcher(void)
 }
 
 
+/* every user's entry once a ttl, if all of them come under one credential */
+
+uint64_t
+ngx_http_counters_portal_capacity(ngx_http_counters_portal_t *portal)
+{
+    return (uint64_t) portal->bucket.rate * portal->batch
+           * (portal->ttl[NGX_COUNTERS_TASKS] / 1000) / 1000;
+}
+
+
 uint64_t
 ngx_http_counters_now(void)
 {
@@ -531,10 +545,46 @@ ngx_http_counters_tick_handler(ngx_event_t *ev)
         ngx_counters_zone_expire(portal->zone, now, NGX_HTTP_COUNTERS_EXPIRE);
         ngx_counters_creds_sweep(w->creds, before, NGX_HTTP_COUNTERS_CREDS,
                                  ngx_http_counters_needed, w);
+
+        if (portal->ahead && ngx_worker == 0) {
+            ngx_http_counters_capacity(w, now);
+        }
     }
 
     ngx_add_timer(ev, portal->ahead ? NGX_HTTP_COUNTERS_TICK_AHEAD
                                     : NGX_HTTP_COUNTERS_TICK);
+}
+
+
+/* says once a minute that there are more users than can be kept fresh */
+
+static void
+ngx_http_counters_capacity(ngx_http_counters_worker_t *w, uint64_t now)
+{
+    uint64_t                    capacity;
+    ngx_http_counters_portal_t *portal;
+    ngx_counters_zone_state_t   state;
+
+    portal = w->portal;
+
+    if (portal->bucket.rate == 0
+        || now < w->warned + NGX_HTTP_COUNTERS_WARN)
+    {
+        return;
+    }
+
+    w->warned = now;
+
+    capacity = ngx_http_counters_portal_capacity(portal);
+
+    ngx_counters_zone_state(portal->zone, now, &state);
+
+    if (state.active > capacity) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "counters_portal \"%V\": %ui entries are in use, the "
+                      "quota keeps %uL of them within ttl",
+                      &portal->name, state.active, capacity);
+    }
 }
 
 

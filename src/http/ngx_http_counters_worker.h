@@ -37,6 +37,7 @@ typedef struct {
     ngx_event_t                  tick;       /* housekeeping, cancelable */
     ngx_connection_t             dummy;      /* data of these events */
     uint64_t                     swept;      /* last housekeeping */
+    uint64_t                     warned;     /* last word on the capacity */
     ngx_uint_t                   closing;    /* unsigned  closing:1 */
 } ngx_http_counters_worker_t;
 
@@ -61,6 +62,11 @@ ngx_counters_fetcher_t *ngx_http_counters_fetcher(void);
 /* wakes the workers of this generation whose bit (slot % 64) is set */
 
 void ngx_http_counters_wake(uint64_t slots);
+
+/* how many entries the quota keeps within ttl, see limits.md */
+
+uint64_t ngx_http_counters_portal_capacity(
+    ngx_http_counters_portal_t *portal);
 
 /* Unix milliseconds, of nginx's cached time */
 
