@@ -129,7 +129,6 @@ sub serve ($option, $settings) {
     STDOUT->autoflush(1);
     print start_line($option), "\n";
 
-    $SIG{$_} = sub { Mojo::IOLoop->stop } for qw(TERM INT);
     Mojo::IOLoop->start;
 }
 
