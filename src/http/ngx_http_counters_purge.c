@@ -98,7 +98,7 @@ ngx_http_counters_purge(ngx_http_request_t *r)
     ngx_chain_t                   *cl;
     ngx_http_counters_purge_t      purge;
     ngx_http_counters_loc_conf_t  *lcf;
-    u_char                         text[NGX_INT_T_LEN + sizeof("{\"purged\":}")];
+    u_char                         text[NGX_INT_T_LEN + 16];
 
     size = 0;
 

@@ -465,10 +465,13 @@ ngx_http_counters_status_health(ngx_http_counters_status_t *s,
 
     s->health = NGX_HTTP_COUNTERS_HEALTH_WARNING;
 
-    if (state->failures) {
-        p = ngx_slprintf(p, last, "Portal has failed %ui time%s in a row and "
-                         "is being tried again", state->failures,
-                         (state->failures == 1) ? "" : "s");
+    if (state->failures == 1) {
+        p = ngx_slprintf(p, last, "Portal has failed the last request and is "
+                         "being tried again");
+
+    } else if (state->failures) {
+        p = ngx_slprintf(p, last, "Portal has failed the last %ui requests "
+                         "and is being tried again", state->failures);
 
     } else if (state->queued[NGX_COUNTERS_WAITING]
                && ngx_http_counters_figure(s, REFRESHES) < 1000)

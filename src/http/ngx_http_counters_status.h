@@ -177,7 +177,8 @@ typedef struct {
     ((s)->figures[NGX_HTTP_COUNTERS_FIGURE_##id])
 
 
-extern ngx_str_t  ngx_http_counters_healths[NGX_HTTP_COUNTERS_HEALTHS];
+extern ngx_str_t   ngx_http_counters_healths[NGX_HTTP_COUNTERS_HEALTHS];
+extern const char  ngx_http_counters_status_style[];
 
 
 /*
