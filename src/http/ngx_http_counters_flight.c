@@ -17,7 +17,7 @@
 
 
 /* requests to one portal under way in one worker */
-#define NGX_HTTP_COUNTERS_FLIGHTS    16
+#define NGX_HTTP_COUNTERS_FLIGHTS    8
 
 /* a call that must leave alone from now on: batch >> 7 is 0 */
 #define NGX_HTTP_COUNTERS_SINGLE     7
@@ -291,7 +291,7 @@ ngx_http_counters_flight_handler(void *data,
     }
 
     ngx_http_counters_count(w, NGX_COUNTERS_STAT_PORTAL_REQUESTS,
-                            ngx_max(result->requests, 1));
+                            result->requests);
 
     /* a redirect that was followed cost a request more */
 
