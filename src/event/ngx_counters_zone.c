@@ -30,13 +30,14 @@ static void ngx_counters_cred_insert(ngx_rbtree_node_t *temp,
 static ngx_int_t ngx_counters_node_cmp(ngx_counters_node_t *e,
     ngx_counters_key_t *key);
 static void *ngx_counters_alloc_locked(ngx_counters_zone_t *zone, size_t size,
-    ngx_counters_node_t *keep, ngx_counters_cred_node_t *keep_cred,
-    uint64_t now);
+    ngx_counters_node_t *keep, uint64_t now);
 static ngx_int_t ngx_counters_evict_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *keep, ngx_counters_cred_node_t *keep_cred,
-    uint64_t now);
+    ngx_counters_node_t *keep, uint64_t now);
 static ngx_int_t ngx_counters_evict_entry_locked(ngx_counters_zone_t *zone,
     ngx_queue_t *list, ngx_counters_node_t *keep, uint64_t now);
+static void ngx_counters_join_cred_locked(ngx_counters_cred_node_t *cred);
+static void ngx_counters_leave_cred_locked(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred, uint64_t now);
 static void ngx_counters_delete_cred_locked(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t *cred);
 static ngx_uint_t ngx_counters_outlived(ngx_counters_zone_t *zone,
@@ -375,9 +376,14 @@ ngx_counters_insert_locked(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         return NULL;
     }
 
+    /* counted first, so that making room cannot free it */
+
+    ngx_counters_join_cred_locked(cred);
+
     e = ngx_counters_alloc_locked(zone, sizeof(ngx_counters_node_t), NULL,
-                                  cred, now);
+                                  now);
     if (e == NULL) {
+        ngx_counters_leave_cred_locked(zone, cred, now);
         return NULL;
     }
 
@@ -391,10 +397,6 @@ ngx_counters_insert_locked(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     e->cred = cred;
     e->since = now;
     e->asked = now;
-
-    if (cred->nentries++ == 0) {
-        ngx_queue_remove(&cred->idle);
-    }
 
     ngx_queue_insert_tail(&cred->entries, &e->siblings);
     ngx_queue_insert_head(&sh->bare, &e->lru);
@@ -430,14 +432,7 @@ ngx_counters_delete_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     ngx_slab_free_locked(zone->shpool, e);
     sh->nentries--;
 
-    if (--cred->nentries == 0) {
-        cred->used = now;
-        ngx_queue_insert_head(&sh->idle, &cred->idle);
-
-        if (cred->accepted == 0 && cred->refused == 0) {
-            ngx_counters_delete_cred_locked(zone, cred);
-        }
-    }
+    ngx_counters_leave_cred_locked(zone, cred, now);
 }
 
 
@@ -455,7 +450,7 @@ ngx_counters_fill_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     len = offsetof(ngx_counters_blob_t, data) + answer->headers.len
           + answer->body.len;
 
-    blob = ngx_counters_alloc_locked(zone, len, e, e->cred, now);
+    blob = ngx_counters_alloc_locked(zone, len, e, now);
     if (blob == NULL) {
         return NGX_ERROR;
     }
@@ -606,7 +601,7 @@ ngx_counters_insert_cred_locked(ngx_counters_zone_t *zone,
     }
 
     cred = ngx_counters_alloc_locked(zone, sizeof(ngx_counters_cred_node_t),
-                                     NULL, NULL, now);
+                                     NULL, now);
     if (cred == NULL) {
         return NULL;
     }
@@ -627,6 +622,34 @@ ngx_counters_insert_cred_locked(ngx_counters_zone_t *zone,
     zone->sh->ncreds++;
 
     return cred;
+}
+
+
+/* for as long as it has entries it is not idle, and stays */
+
+static void
+ngx_counters_join_cred_locked(ngx_counters_cred_node_t *cred)
+{
+    if (cred->nentries++ == 0) {
+        ngx_queue_remove(&cred->idle);
+    }
+}
+
+
+static void
+ngx_counters_leave_cred_locked(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred, uint64_t now)
+{
+    if (--cred->nentries) {
+        return;
+    }
+
+    cred->used = now;
+    ngx_queue_insert_head(&zone->sh->idle, &cred->idle);
+
+    if (cred->accepted == 0 && cred->refused == 0) {
+        ngx_counters_delete_cred_locked(zone, cred);
+    }
 }
 
 
@@ -754,8 +777,7 @@ ngx_counters_zone_pending(ngx_counters_zone_t *zone, const u_char *digest)
 
 static void *
 ngx_counters_alloc_locked(ngx_counters_zone_t *zone, size_t size,
-    ngx_counters_node_t *keep, ngx_counters_cred_node_t *keep_cred,
-    uint64_t now)
+    ngx_counters_node_t *keep, uint64_t now)
 {
     void        *p;
     ngx_uint_t   i;
@@ -774,7 +796,7 @@ ngx_counters_alloc_locked(ngx_counters_zone_t *zone, size_t size,
             return p;
         }
 
-        if (ngx_counters_evict_locked(zone, keep, keep_cred, now) != NGX_OK) {
+        if (ngx_counters_evict_locked(zone, keep, now) != NGX_OK) {
             return NULL;
         }
     }
@@ -787,8 +809,7 @@ ngx_counters_alloc_locked(ngx_counters_zone_t *zone, size_t size,
 
 static ngx_int_t
 ngx_counters_evict_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *keep, ngx_counters_cred_node_t *keep_cred,
-    uint64_t now)
+    ngx_counters_node_t *keep, uint64_t now)
 {
     ngx_queue_t               *q;
     ngx_counters_node_t       *e;
@@ -811,7 +832,7 @@ ngx_counters_evict_locked(ngx_counters_zone_t *zone,
             : ngx_queue_data(ngx_queue_last(&sh->lru), ngx_counters_node_t,
                              lru);
 
-        if (cred != keep_cred && (e == NULL || cred->used <= e->asked)) {
+        if (e == NULL || cred->used <= e->asked) {
             ngx_counters_delete_cred_locked(zone, cred);
             return NGX_OK;
         }
