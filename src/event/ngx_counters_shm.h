@@ -48,7 +48,7 @@ typedef struct {
     ngx_queue_t             idle;         /* in sh->idle, if no entries */
     ngx_queue_t             entries;
     ngx_queue_t             pending[NGX_COUNTERS_CLASSES];
-    uint64_t                used;         /* when an entry last went */
+    uint64_t                used;         /* idle: when it was last used */
     uint64_t                accepted;     /* 0: never */
     uint64_t                refused;      /* 0: never */
     uint64_t                hold[NGX_COUNTERS_METHODS];

@@ -22,6 +22,9 @@
 /* how long a failed or refused key is remembered without data, at least */
 #define NGX_COUNTERS_REMEMBER     60000
 
+/* and a credential without entries, whether accepted or refused */
+#define NGX_COUNTERS_CRED_KEEP    86400000
+
 
 static void ngx_counters_entry_insert(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
@@ -40,10 +43,13 @@ static void ngx_counters_leave_cred_locked(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t *cred, uint64_t now);
 static void ngx_counters_delete_cred_locked(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t *cred);
+static uint64_t ngx_counters_refusal_span(ngx_counters_zone_t *zone);
 static ngx_uint_t ngx_counters_outlived(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_expire_list_locked(ngx_counters_zone_t *zone,
     ngx_queue_t *list, uint64_t now, ngx_uint_t n);
+static void ngx_counters_expire_creds_locked(ngx_counters_zone_t *zone,
+    uint64_t now, ngx_uint_t n);
 static ngx_int_t ngx_counters_view_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now, ngx_pool_t *pool,
     ngx_counters_view_t *view);
@@ -596,7 +602,15 @@ ngx_counters_insert_cred_locked(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t  *cred;
 
     cred = ngx_counters_find_cred_locked(zone, digest);
+
     if (cred) {
+
+        if (cred->nentries == 0) {
+            cred->used = now;
+            ngx_queue_remove(&cred->idle);
+            ngx_queue_insert_head(&zone->sh->idle, &cred->idle);
+        }
+
         return cred;
     }
 
@@ -811,7 +825,6 @@ static ngx_int_t
 ngx_counters_evict_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *keep, uint64_t now)
 {
-    ngx_queue_t               *q;
     ngx_counters_node_t       *e;
     ngx_counters_zone_sh_t    *sh;
     ngx_counters_cred_node_t  *cred;
@@ -824,21 +837,26 @@ ngx_counters_evict_locked(ngx_counters_zone_t *zone,
         return NGX_OK;
     }
 
-    if (!ngx_queue_empty(&sh->idle)) {
-        q = ngx_queue_last(&sh->idle);
-        cred = ngx_queue_data(q, ngx_counters_cred_node_t, idle);
+    cred = ngx_queue_empty(&sh->idle) ? NULL
+           : ngx_queue_data(ngx_queue_last(&sh->idle),
+                            ngx_counters_cred_node_t, idle);
 
-        e = ngx_queue_empty(&sh->lru) ? NULL
-            : ngx_queue_data(ngx_queue_last(&sh->lru), ngx_counters_node_t,
-                             lru);
+    e = ngx_queue_empty(&sh->lru) ? NULL
+        : ngx_queue_data(ngx_queue_last(&sh->lru), ngx_counters_node_t, lru);
 
-        if (e == NULL || cred->used <= e->asked) {
-            ngx_counters_delete_cred_locked(zone, cred);
-            return NGX_OK;
-        }
+    if (e && (cred == NULL || cred->used > e->asked)
+        && ngx_counters_evict_entry_locked(zone, &sh->lru, keep, now)
+           == NGX_OK)
+    {
+        return NGX_OK;
     }
 
-    return ngx_counters_evict_entry_locked(zone, &sh->lru, keep, now);
+    if (cred) {
+        ngx_counters_delete_cred_locked(zone, cred);
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
 }
 
 
@@ -877,6 +895,16 @@ ngx_counters_evict_entry_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
 }
 
 
+/* a refusal is to outlive every copy that Redis may still have */
+
+static uint64_t
+ngx_counters_refusal_span(ngx_counters_zone_t *zone)
+{
+    return 2 * (uint64_t) ngx_max(zone->conf.stale, zone->conf.error)
+           + NGX_COUNTERS_REMEMBER;
+}
+
+
 static ngx_uint_t
 ngx_counters_outlived(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     uint64_t now)
@@ -897,9 +925,9 @@ ngx_counters_outlived(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
         return 0;
     }
 
-    /* the refusal outlives every copy that Redis may still have */
-
-    if (e->refused && now < e->refused + 2 * span + NGX_COUNTERS_REMEMBER) {
+    if (e->refused
+        && now < e->refused + ngx_counters_refusal_span(zone))
+    {
         return 0;
     }
 
@@ -941,6 +969,30 @@ ngx_counters_expire_list_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
 }
 
 
+static void
+ngx_counters_expire_creds_locked(ngx_counters_zone_t *zone, uint64_t now,
+    ngx_uint_t n)
+{
+    uint64_t                   span;
+    ngx_queue_t               *q;
+    ngx_counters_cred_node_t  *cred;
+
+    span = ngx_max(ngx_counters_refusal_span(zone), NGX_COUNTERS_CRED_KEEP);
+
+    while (n-- && !ngx_queue_empty(&zone->sh->idle)) {
+
+        q = ngx_queue_last(&zone->sh->idle);
+        cred = ngx_queue_data(q, ngx_counters_cred_node_t, idle);
+
+        if (now <= cred->used + span) {
+            return;
+        }
+
+        ngx_counters_delete_cred_locked(zone, cred);
+    }
+}
+
+
 void
 ngx_counters_zone_expire(ngx_counters_zone_t *zone, uint64_t now,
     ngx_uint_t n)
@@ -949,6 +1001,7 @@ ngx_counters_zone_expire(ngx_counters_zone_t *zone, uint64_t now,
 
     (void) ngx_counters_expire_list_locked(zone, &zone->sh->lru, now, n);
     (void) ngx_counters_expire_list_locked(zone, &zone->sh->bare, now, n);
+    ngx_counters_expire_creds_locked(zone, now, n);
 
     ngx_counters_unlock(zone);
 }

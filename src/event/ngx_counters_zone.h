@@ -306,7 +306,7 @@ ngx_uint_t ngx_counters_zone_pending(ngx_counters_zone_t *zone,
 ngx_uint_t ngx_counters_zone_purge(ngx_counters_zone_t *zone, uint64_t *user,
     uint64_t *group, ngx_uint_t soft, uint64_t now);
 
-/* drops what has expired, at most "n" entries */
+/* drops what has expired; looks at "n" of each list, oldest first */
 
 void ngx_counters_zone_expire(ngx_counters_zone_t *zone, uint64_t now,
     ngx_uint_t n);
