@@ -108,14 +108,7 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         && ((e->state != NGX_COUNTERS_QUEUED && now > e->lease)
             || (ask->check && !ngx_counters_alive(e->pid))))
     {
-        if (e->state == NGX_COUNTERS_QUEUED) {
-            ngx_counters_dequeue_locked(zone, e);
-
-        } else if (e->state == NGX_COUNTERS_FLYING) {
-            zone->sh->nflying--;
-        }
-
-        e->state = NGX_COUNTERS_IDLE;
+        ngx_counters_release_locked(zone, e);
     }
 
     /* the one who asks first too: another worker may fetch for it */
@@ -134,7 +127,7 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     if (e->state == NGX_COUNTERS_QUEUED && ask->class < e->class
         && ngx_counters_known(zone, e->cred))
     {
-        ngx_counters_dequeue_locked(zone, e);
+        ngx_counters_release_locked(zone, e);
         ngx_counters_queue_locked(zone, e, ask->class, 0);
     }
 
@@ -201,13 +194,31 @@ ngx_counters_queue_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
 
 void
-ngx_counters_dequeue_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e)
+ngx_counters_release_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e)
 {
-    ngx_queue_remove(&e->queue);
-    ngx_queue_remove(&e->pending);
+    switch (e->state) {
 
-    zone->sh->nqueued[e->class]--;
-    e->cred->npending--;
+    case NGX_COUNTERS_QUEUED:
+        ngx_queue_remove(&e->queue);
+        ngx_queue_remove(&e->pending);
+
+        zone->sh->nqueued[e->class]--;
+        e->cred->npending--;
+
+        if (zone->sh->offer == e) {
+            zone->sh->offer = NULL;
+        }
+
+        break;
+
+    case NGX_COUNTERS_FLYING:
+        zone->sh->nflying--;
+        e->cred->nflying--;
+        break;
+
+    default:
+        break;
+    }
 
     e->state = NGX_COUNTERS_IDLE;
 }
@@ -239,8 +250,9 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
     front = (e->state == NGX_COUNTERS_FLYING);
 
+    ngx_counters_release_locked(zone, e);
+
     if (front) {
-        sh->nflying--;
         class = e->class;
 
     } else if (!ngx_counters_known(zone, e->cred)) {
@@ -252,7 +264,6 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
     if (sh->nqueued[class] >= max) {
         e->since = now;
-        e->state = NGX_COUNTERS_IDLE;
         rc = NGX_BUSY;
         goto done;
     }
@@ -379,7 +390,7 @@ ngx_counters_head_locked(ngx_counters_zone_t *zone, uint64_t now,
                 return e;
             }
 
-            ngx_counters_dequeue_locked(zone, e);
+            ngx_counters_release_locked(zone, e);
         }
     }
 
@@ -442,7 +453,7 @@ ngx_counters_offer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
         *delay = 1;
 
         if (!ngx_counters_alive(e->pid)) {
-            ngx_counters_dequeue_locked(zone, e);
+            ngx_counters_release_locked(zone, e);
             return NGX_AGAIN;
         }
 
@@ -510,11 +521,12 @@ ngx_counters_fly_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 {
     ngx_counters_key_locked(e, &flight->keys[flight->n++]);
 
-    ngx_counters_dequeue_locked(zone, e);
+    ngx_counters_release_locked(zone, e);
     ngx_counters_own_locked(e, me, NGX_COUNTERS_FLYING, now);
 
     e->lease = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
     zone->sh->nflying++;
+    e->cred->nflying++;
 }
 
 
@@ -629,15 +641,7 @@ ngx_counters_zone_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     }
 
     if (e->state != NGX_COUNTERS_IDLE && e->pid == me->pid) {
-
-        if (e->state == NGX_COUNTERS_QUEUED) {
-            ngx_counters_dequeue_locked(zone, e);
-
-        } else if (e->state == NGX_COUNTERS_FLYING) {
-            zone->sh->nflying--;
-        }
-
-        e->state = NGX_COUNTERS_IDLE;
+        ngx_counters_release_locked(zone, e);
         e->since = now;
     }
 

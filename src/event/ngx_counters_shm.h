@@ -53,7 +53,8 @@ typedef struct {
     uint64_t                refused;      /* 0: never */
     uint64_t                hold[NGX_COUNTERS_METHODS];
     uint32_t                nentries;
-    uint32_t                npending;
+    uint32_t                npending;     /* QUEUED */
+    uint32_t                nflying;
     unsigned                probe;        /* 1 << method: one call first */
     u_char                  digest[NGX_COUNTERS_DIGEST_LEN];
 } ngx_counters_cred_node_t;
@@ -170,9 +171,9 @@ ngx_counters_hold_e ngx_counters_hold_locked(ngx_counters_zone_t *zone,
 
 ngx_uint_t ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now);
 
-/* out of the queue, IDLE */
+/* out of whatever state it is in: IDLE */
 
-void ngx_counters_dequeue_locked(ngx_counters_zone_t *zone,
+void ngx_counters_release_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e);
 
 

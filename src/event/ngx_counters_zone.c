@@ -423,13 +423,7 @@ ngx_counters_delete_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     sh = zone->sh;
     cred = e->cred;
 
-    if (e->state == NGX_COUNTERS_QUEUED) {
-        ngx_counters_dequeue_locked(zone, e);
-
-    } else if (e->state == NGX_COUNTERS_FLYING) {
-        sh->nflying--;
-    }
-
+    ngx_counters_release_locked(zone, e);
     ngx_counters_clear_locked(zone, e);
 
     ngx_queue_remove(&e->lru);
@@ -778,7 +772,7 @@ ngx_counters_zone_pending(ngx_counters_zone_t *zone, const u_char *digest)
     ngx_counters_lock(zone);
 
     cred = ngx_counters_find_cred_locked(zone, digest);
-    n = cred ? cred->npending : 0;
+    n = cred ? cred->npending + cred->nflying : 0;
 
     ngx_counters_unlock(zone);
 

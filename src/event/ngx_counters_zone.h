@@ -292,7 +292,7 @@ ngx_uint_t ngx_counters_zone_revoke(ngx_counters_zone_t *zone,
 uint64_t ngx_counters_zone_refused(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key);
 
-/* calls of this credential that are queued */
+/* calls of this credential that are queued, or under way and may return */
 
 ngx_uint_t ngx_counters_zone_pending(ngx_counters_zone_t *zone,
     const u_char *cred);
