@@ -260,7 +260,7 @@ ngx_http_counters_html_card(ngx_http_counters_html_t *h,
         if (row->colour) {
             h->pos = ngx_slprintf(h->pos, h->last,
                                   "<i style=\"background:%s\"></i>",
-                                  row->colour);
+                                  row->colour[0] ? row->colour : "none");
         }
 
         h->pos = ngx_slprintf(h->pos, h->last, "%s</dt><dd>", row->label);
