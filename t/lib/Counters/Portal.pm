@@ -35,6 +35,7 @@ use Exporter qw(import);
 use Mojo::JSON qw(encode_json);
 
 use Counters::Http;
+use Counters::Nginx qw(slurp);
 use Counters::Ports qw(free_port);
 use Counters::Process qw(wait_for);
 use Portal::Secrets qw(webhook_code access_token);
@@ -100,7 +101,7 @@ sub stop ($self) {
 
 
 sub output ($self) {
-    return Counters::Test::slurp($self->{output});
+    return slurp($self->{output});
 }
 
 
