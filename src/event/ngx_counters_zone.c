@@ -149,6 +149,7 @@ ngx_counters_zone_lookup(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         cred = ngx_counters_find_cred_locked(zone, key->cred);
         view->hold = ngx_counters_hold_locked(zone, NULL, cred, key->method,
                                               now, &view->hold_until);
+        view->dry = ngx_counters_dry_locked(zone, now);
         rc = NGX_DECLINED;
     }
 
@@ -187,7 +188,7 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     view->fetched = e->fetched;
     view->remains = (int64_t) (e->fetched + e->ttl) - (int64_t) now;
     view->refreshing = (e->state != NGX_COUNTERS_IDLE);
-    view->flying = (e->state == NGX_COUNTERS_FLYING);
+    view->flying = (e->state == NGX_COUNTERS_FLYING && now <= e->lease);
     view->fresh = NGX_COUNTERS_FRESH;
     view->hold = NGX_COUNTERS_OPEN;
     view->hold_until = 0;
@@ -225,6 +226,7 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
     if (view->kind == NGX_COUNTERS_EMPTY) {
         view->fetched = 0;
+        view->dry = ngx_counters_dry_locked(zone, now);
         return NGX_DECLINED;
     }
 

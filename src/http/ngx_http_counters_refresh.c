@@ -260,12 +260,12 @@ ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
             continue;
         }
 
-        ngx_http_counters_done(w, item, stored ? NULL : answer);
+        ngx_http_counters_done(w, item, answer);
     }
 }
 
 
-/* "answer": what the zone could not keep */
+/* "answer": for when the zone could not keep it */
 
 static void
 ngx_http_counters_done(ngx_http_counters_worker_t *w,
@@ -410,7 +410,13 @@ ngx_http_counters_settled(ngx_http_counters_item_t *item)
         }
         break;
 
-    default:
+    case NGX_COUNTERS_LIMITED:
+        if (!view->flying && view->kind == NGX_COUNTERS_DATA) {
+            return 1;
+        }
+        break;
+
+    default: /* NGX_COUNTERS_OPEN */
         break;
     }
 

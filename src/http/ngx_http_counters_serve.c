@@ -189,9 +189,10 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
 
     if (view->fresh == NGX_COUNTERS_REVALIDATE) {
 
-        if (ngx_http_counters_refresh_background(ctx->worker, item,
-                                                 &ctx->cred)
-            == NGX_OK)
+        if (view->flying
+            || ngx_http_counters_refresh_background(ctx->worker, item,
+                                                    &ctx->cred)
+               == NGX_OK)
         {
             item->cache_status = NGX_HTTP_COUNTERS_UPDATING;
         }
@@ -216,6 +217,7 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
 static ngx_int_t
 ngx_http_counters_park(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
 {
+    ngx_uint_t           i;
     ngx_http_cleanup_t  *cln;
 
     cln = ngx_http_cleanup_add(r, 0);
@@ -228,6 +230,14 @@ ngx_http_counters_park(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
     cln->data = ctx;
 
     ctx->parked = ngx_http_counters_now();
+
+    for (i = 0; i < ctx->nitems; i++) {
+        if (ctx->items[i].waiting && ctx->items[i].view.dry) {
+            ngx_http_counters_count(ctx->worker,
+                                    NGX_COUNTERS_STAT_QUOTA_WAITS, 1);
+            break;
+        }
+    }
 
     ctx->deadline.handler = ngx_http_counters_deadline_handler;
     ctx->deadline.data = ctx;
