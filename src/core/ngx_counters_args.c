@@ -237,6 +237,9 @@ ngx_counters_args_subscript(ngx_counters_args_t *args, ngx_counters_arg_t *arg)
         }
 
         arg->kind = NGX_COUNTERS_ARG_OTHER;
+        arg->rest.data = close + 1;
+        arg->rest.len = end - arg->rest.data;
+        arg->deep = arg->value;
         arg->value.len = 0;
     }
 

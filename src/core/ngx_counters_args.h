@@ -30,6 +30,8 @@ typedef struct {
     ngx_counters_str_t       name;
     ngx_counters_str_t       key;          /* decoded; "0", "1", ... for [] */
     ngx_counters_str_t       value;        /* decoded; empty for OTHER */
+    ngx_counters_str_t       rest;         /* "[c]..." of name[key][c]...= */
+    ngx_counters_str_t       deep;         /* the value of one with a rest */
 } ngx_counters_arg_t;
 
 

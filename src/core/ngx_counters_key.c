@@ -239,6 +239,22 @@ ngx_counters_hmac_labeled(ngx_counters_hmac_t *hmac, unsigned char label,
 
 
 int
+ngx_counters_hmac_same(ngx_counters_hmac_t *hmac,
+    const ngx_counters_str_t *secret, const ngx_counters_str_t *expected)
+{
+    unsigned char  a[NGX_COUNTERS_DIGEST_LEN], b[NGX_COUNTERS_DIGEST_LEN];
+
+    if (ngx_counters_hmac_parts(hmac, secret, 1, a) != NGX_COUNTERS_OK
+        || ngx_counters_hmac_parts(hmac, expected, 1, b) != NGX_COUNTERS_OK)
+    {
+        return 0;
+    }
+
+    return CRYPTO_memcmp(a, b, NGX_COUNTERS_DIGEST_LEN) == 0;
+}
+
+
+int
 ngx_counters_key_cred(ngx_counters_hmac_t *hmac,
     const ngx_counters_str_t *portal, const ngx_counters_cred_t *cred,
     unsigned char digest[NGX_COUNTERS_DIGEST_LEN])

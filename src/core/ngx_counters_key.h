@@ -83,6 +83,14 @@ int ngx_counters_hmac_entry(ngx_counters_hmac_t *hmac,
     const ngx_counters_str_t *parts, size_t nparts,
     unsigned char digest[NGX_COUNTERS_DIGEST_LEN]);
 
+/*
+ * Whether a secret is the one that is expected; the time it takes tells
+ * nothing of either.
+ */
+
+int ngx_counters_hmac_same(ngx_counters_hmac_t *hmac,
+    const ngx_counters_str_t *secret, const ngx_counters_str_t *expected);
+
 /* lower-case hex, 2 * len bytes, no terminator; returns the new end */
 
 unsigned char *ngx_counters_hex(unsigned char *out, const unsigned char *in,

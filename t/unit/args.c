@@ -21,8 +21,8 @@
 
 
 /*
- * What is read is compared as text: name:kind=value, or name[key]:kind=value,
- * joined with blanks; NULL means declined.
+ * What is read is compared as text: name:kind=value, name[key]:kind=value or
+ * name[key]rest:o=deep, joined with blanks; NULL means declined.
  */
 
 typedef struct {
@@ -83,9 +83,9 @@ static const case_t  forms[] = {
     { NULL, "a[b+c]=1", "a[b c]:s=1" },
     { NULL, "a[b[c]=1", "a[b[c]:s=1" },
     { NULL, "a]=1", "a]:s=1" },
-    { NULL, "a[b][c]=d", "a[b]:o=" },
-    { NULL, "a[b][]=d", "a[b]:o=" },
-    { NULL, "a[b][=d", "a[b]:o=" },
+    { NULL, "a[b][c]=d", "a[b][c]:o=d" },
+    { NULL, "a[b][]=d", "a[b][]:o=d" },
+    { NULL, "a[b][=d", "a[b][:o=d" },
     { NULL, "a[b", NULL },
     { NULL, "a[=1", NULL },
     { NULL, "[=1", NULL },
@@ -103,7 +103,7 @@ static const case_t  forms[] = {
     { NULL, "a[]=x&b[]=y&a[]=z", "a[0]:s=x b[0]:s=y a[1]:s=z" },
     { NULL, "a[5]=x&a[]=y", "a[5]:s=x a[6]:s=y" },
     { NULL, "a[5]=x&a[2]=z&a[]=y", "a[5]:s=x a[2]:s=z a[6]:s=y" },
-    { NULL, "a[][b]=x&a[]=y", "a[0]:o= a[1]:s=y" },
+    { NULL, "a[][b]=x&a[]=y", "a[0][b]:o=x a[1]:s=y" },
     { NULL, "a=1&a[]=y", "a:s=1 a[0]:s=y" },
     { NULL, "a[]=x&a[k]=y", "a[0]:s=x a[k]:s=y" },
     { NULL, "a[9]=x&a[]=y", "a[9]:s=x a[10]:s=y" },
@@ -217,7 +217,7 @@ static const case_t  multiparts[] = {
     { MULTI, PART("cmd[x]") "m?userId=5" END, "cmd[x]:s=m?userId=5" },
     { MULTI, PART("cmd[]") "m\r\n" PART("cmd[]") "n" END,
       "cmd[0]:s=m cmd[1]:s=n" },
-    { MULTI, PART("a[b][c]") "m" END, "a[b]:o=" },
+    { MULTI, PART("a[b][c]") "m" END, "a[b][c]:o=m" },
     { MULTI, PART("a%41") "m" END, "a%41:s=m" },
     { MULTI, "--xYz--\r\n", "" },
     { MULTI, "--xYz--", "" },
@@ -375,8 +375,15 @@ dump(ngx_counters_args_t *args)
                      (char *) arg->name.data);
 
         if (arg->subscript) {
-            p += sprintf(p, "[%.*s]", (int) arg->key.len,
-                         (char *) arg->key.data);
+            p += sprintf(p, "[%.*s]%.*s", (int) arg->key.len,
+                         (char *) arg->key.data, (int) arg->rest.len,
+                         (char *) arg->rest.data);
+        }
+
+        if (arg->rest.len) {
+            p += sprintf(p, ":%c=%.*s", "sibo"[arg->kind],
+                         (int) arg->deep.len, (char *) arg->deep.data);
+            continue;
         }
 
         p += sprintf(p, ":%c=%.*s", "sibo"[arg->kind], (int) arg->value.len,

@@ -246,6 +246,29 @@ test_parts(ngx_counters_hmac_t *hmac)
 
 
 static void
+test_same(ngx_counters_hmac_t *hmac)
+{
+    ngx_counters_str_t  a, b;
+
+    a = str("token");
+    b = str("token");
+    ok(ngx_counters_hmac_same(hmac, &a, &b), "the same");
+
+    b = str("tokem");
+    ok(!ngx_counters_hmac_same(hmac, &a, &b), "the last byte differs");
+
+    b = str("toke");
+    ok(!ngx_counters_hmac_same(hmac, &a, &b), "shorter");
+
+    b = str("tokens");
+    ok(!ngx_counters_hmac_same(hmac, &a, &b), "longer");
+
+    a = str("");
+    ok(!ngx_counters_hmac_same(hmac, &a, &b), "nothing");
+}
+
+
+static void
 test_make(ngx_counters_hmac_t *hmac)
 {
     int                  i, j, same_key, same_hash, same_digest;
@@ -357,6 +380,7 @@ main(void)
     test_secrets();
     test_cred(hmac);
     test_parts(hmac);
+    test_same(hmac);
     test_make(hmac);
     test_hash();
     test_hex();
