@@ -15,13 +15,20 @@
 #include "ngx_counters_shm.h"
 
 
-/* how long the queue's head is left to the worker that has its credential */
+/*
+ * How long the queue's head is left to the worker that has its credential,
+ * how long a worker that did not take it is passed over, and how many of its
+ * places in one go, milliseconds.
+ */
 #define NGX_COUNTERS_OFFER        250
+#define NGX_COUNTERS_BUSY         1000
+#define NGX_COUNTERS_PASS         256
+#define NGX_COUNTERS_PASS_WAIT    50
 
 /* a place in the queue is given up after this */
 #define NGX_COUNTERS_QUEUE_AGE    300000
 
-/* one dispatch in so many starts from the last class: nobody starves */
+/* in so many dispatches every class comes first once: nobody starves */
 #define NGX_COUNTERS_TURN         8
 
 #define NGX_COUNTERS_QUEUE_MAX    20000
@@ -59,10 +66,24 @@ static void ngx_counters_queue_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_counters_class_e class, ngx_uint_t front);
 static ngx_uint_t ngx_counters_known(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t *cred);
+static ngx_uint_t ngx_counters_common(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred);
+static ngx_uint_t ngx_counters_mine(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_owner_t *me);
+static ngx_uint_t ngx_counters_queued(ngx_counters_zone_sh_t *sh);
 static ngx_counters_node_t *ngx_counters_head_locked(
-    ngx_counters_zone_t *zone, uint64_t now, ngx_uint_t *turn);
+    ngx_counters_zone_t *zone, ngx_counters_owner_t *me, uint64_t now,
+    ngx_uint_t *first);
+static ngx_counters_node_t *ngx_counters_first_locked(
+    ngx_counters_zone_t *zone, ngx_uint_t class, ngx_counters_owner_t *me,
+    uint64_t now);
+static ngx_uint_t ngx_counters_busy(ngx_counters_zone_sh_t *sh,
+    ngx_uint_t slot, uint64_t now);
+static ngx_uint_t ngx_counters_turn(ngx_counters_zone_sh_t *sh);
 static uint64_t ngx_counters_quota(ngx_counters_zone_t *zone,
-    ngx_uint_t class, ngx_uint_t turn);
+    ngx_uint_t class, ngx_uint_t first);
+static ngx_msec_t ngx_counters_delay_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_uint_t max, uint64_t limit, uint64_t now);
 static ngx_int_t ngx_counters_offer_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now, ngx_msec_t *delay,
     ngx_uint_t *slot);
@@ -164,11 +185,19 @@ ngx_counters_own_locked(ngx_counters_node_t *e, ngx_counters_owner_t *me,
 static ngx_uint_t
 ngx_counters_known(ngx_counters_zone_t *zone, ngx_counters_cred_node_t *cred)
 {
-    return cred->accepted
-           || (zone->common
-               && ngx_memcmp(cred->digest, zone->common_cred,
-                             NGX_COUNTERS_DIGEST_LEN)
-                  == 0);
+    return cred->accepted || ngx_counters_common(zone, cred);
+}
+
+
+/* the managed webhook */
+
+static ngx_uint_t
+ngx_counters_common(ngx_counters_zone_t *zone, ngx_counters_cred_node_t *cred)
+{
+    return zone->common
+           && ngx_memcmp(cred->digest, zone->common_cred,
+                         NGX_COUNTERS_DIGEST_LEN)
+              == 0;
 }
 
 
@@ -285,9 +314,9 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
     ngx_counters_owner_t *me, uint64_t now, ngx_counters_flight_t *flight,
     ngx_msec_t *delay, ngx_uint_t *slot)
 {
-    uint64_t                 until;
+    uint64_t                 until, limit;
     ngx_int_t                rc;
-    ngx_uint_t               max, turn;
+    ngx_uint_t               max, first;
     ngx_counters_node_t     *e;
     ngx_counters_zone_sh_t  *sh;
 
@@ -295,10 +324,13 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
 
     ngx_counters_lock(zone);
 
-    e = ngx_counters_head_locked(zone, now, &turn);
+again:
+
+    e = ngx_counters_head_locked(zone, me, now, &first);
 
     if (e == NULL) {
-        rc = NGX_DONE;
+        *delay = NGX_COUNTERS_PASS_WAIT;
+        rc = ngx_counters_queued(sh) ? NGX_AGAIN : NGX_DONE;
         goto done;
     }
 
@@ -307,34 +339,35 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
     if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
         != NGX_COUNTERS_OPEN)
     {
+        sh->offer = NULL;
         *delay = ngx_max(until - now, 1);
         goto done;
     }
 
-    if (e->pid != me->pid
-        && !(zone->common && ngx_memcmp(e->cred->digest, zone->common_cred,
-                                        NGX_COUNTERS_DIGEST_LEN)
-                             == 0))
-    {
-        rc = ngx_counters_offer_locked(zone, e, now, delay, slot);
-        goto done;
-    }
-
     max = ngx_max(zone->conf.batch >> e->split, 1);
+    limit = ngx_counters_quota(zone, e->class, first);
 
-    if (zone->conf.batch > 1 && e->cred->npending < max
-        && now < e->since + zone->conf.batch_wait)
-    {
-        *delay = e->since + zone->conf.batch_wait - now;
-        goto done;
-    }
+    *delay = ngx_counters_delay_locked(zone, e, max, limit, now);
 
-    *delay = ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
-                                      ngx_counters_quota(zone, e->class,
-                                                         turn));
     if (*delay) {
+        sh->offer = NULL;
         goto done;
     }
+
+    /* only what may leave is offered: a worker is not to blame for quota */
+
+    if (!ngx_counters_mine(zone, e, me)) {
+
+        if (ngx_counters_offer_locked(zone, e, now, delay, slot) == NGX_OK) {
+            rc = NGX_BUSY;
+            goto done;
+        }
+
+        goto again;
+    }
+
+    (void) ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
+                                    limit);
 
     if (sh->hold != NGX_COUNTERS_OPEN) {
         sh->probe = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
@@ -361,40 +394,129 @@ done:
 }
 
 
-/* skips, and forgets, calls whose method has come under a hold */
+static ngx_uint_t
+ngx_counters_mine(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    ngx_counters_owner_t *me)
+{
+    return e->pid == me->pid || ngx_counters_common(zone, e->cred);
+}
+
+
+static ngx_uint_t
+ngx_counters_queued(ngx_counters_zone_sh_t *sh)
+{
+    ngx_uint_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
+        n += sh->nqueued[i];
+    }
+
+    return n;
+}
+
 
 static ngx_counters_node_t *
-ngx_counters_head_locked(ngx_counters_zone_t *zone, uint64_t now,
-    ngx_uint_t *turn)
+ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
+    uint64_t now, ngx_uint_t *first)
 {
-    ngx_uint_t               i, class;
-    ngx_queue_t             *q;
+    ngx_uint_t            i;
+    ngx_counters_node_t  *e;
+
+    *first = ngx_counters_turn(zone->sh);
+
+    e = ngx_counters_first_locked(zone, *first, me, now);
+
+    for (i = 0; e == NULL && i < NGX_COUNTERS_CLASSES; i++) {
+        if (i != *first) {
+            e = ngx_counters_first_locked(zone, i, me, now);
+        }
+    }
+
+    return e;
+}
+
+
+/*
+ * Forgets calls whose method has come under a hold, and those of dead
+ * workers; passes over those of workers that have just left an offer.
+ */
+
+static ngx_counters_node_t *
+ngx_counters_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
+    ngx_counters_owner_t *me, uint64_t now)
+{
+    ngx_uint_t               passed;
+    ngx_queue_t             *q, *queue;
     ngx_counters_node_t     *e;
     ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
-    *turn = (sh->turn % NGX_COUNTERS_TURN == NGX_COUNTERS_TURN - 1);
+    queue = &sh->queue[class];
+    passed = 0;
 
-    for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
+    while (!ngx_queue_empty(queue) && passed < NGX_COUNTERS_PASS
+           && passed < sh->nqueued[class])
+    {
+        q = ngx_queue_head(queue);
+        e = ngx_queue_data(q, ngx_counters_node_t, queue);
 
-        class = *turn ? NGX_COUNTERS_CLASSES - 1 - i : i;
-
-        while (!ngx_queue_empty(&sh->queue[class])) {
-
-            q = ngx_queue_head(&sh->queue[class]);
-            e = ngx_queue_data(q, ngx_counters_node_t, queue);
-
-            if (e->cred->hold[e->method] <= now
-                && now < e->since + NGX_COUNTERS_QUEUE_AGE)
-            {
-                return e;
-            }
-
+        if (e->cred->hold[e->method] > now
+            || now >= e->since + NGX_COUNTERS_QUEUE_AGE)
+        {
             ngx_counters_release_locked(zone, e);
+            continue;
         }
+
+        if (ngx_counters_mine(zone, e, me)) {
+            return e;
+        }
+
+        if (!ngx_counters_alive(e->pid)) {
+            ngx_counters_release_locked(zone, e);
+            continue;
+        }
+
+        if (!ngx_counters_busy(sh, e->slot, now)) {
+            return e;
+        }
+
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(queue, q);
+        passed++;
     }
 
     return NULL;
+}
+
+
+static ngx_uint_t
+ngx_counters_busy(ngx_counters_zone_sh_t *sh, ngx_uint_t slot, uint64_t now)
+{
+    return (sh->busy & ((uint64_t) 1 << (slot % 64)))
+           && now < sh->busy_until
+           && sh->busy_until - now <= NGX_COUNTERS_BUSY;
+}
+
+
+static ngx_uint_t
+ngx_counters_turn(ngx_counters_zone_sh_t *sh)
+{
+    switch (sh->turn % NGX_COUNTERS_TURN) {
+
+    case NGX_COUNTERS_TURN - 1:
+        return NGX_COUNTERS_UNKNOWN;
+
+    case NGX_COUNTERS_TURN - 3:
+        return NGX_COUNTERS_AHEAD;
+
+    case NGX_COUNTERS_TURN - 5:
+        return NGX_COUNTERS_STALE;
+
+    default:
+        return NGX_COUNTERS_WAITING;
+    }
 }
 
 
@@ -406,14 +528,14 @@ ngx_counters_head_locked(ngx_counters_zone_t *zone, uint64_t now,
 
 static uint64_t
 ngx_counters_quota(ngx_counters_zone_t *zone, ngx_uint_t class,
-    ngx_uint_t turn)
+    ngx_uint_t first)
 {
     uint64_t  limit;
 
     limit = (uint64_t) zone->conf.bucket.burst * (100 - zone->conf.reserve)
             / 100;
 
-    if (class == NGX_COUNTERS_UNKNOWN && !turn) {
+    if (class == NGX_COUNTERS_UNKNOWN && first != NGX_COUNTERS_UNKNOWN) {
         limit /= 2;
     }
 
@@ -433,11 +555,43 @@ ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now)
     level = ngx_counters_bucket_level(&zone->sh->bucket, &zone->conf.bucket,
                                       now);
 
-    return level + 1000 > ngx_counters_quota(zone, NGX_COUNTERS_WAITING, 0);
+    return level + 1000 > ngx_counters_quota(zone, NGX_COUNTERS_WAITING,
+                                           NGX_COUNTERS_WAITING);
 }
 
 
-/* the head is another worker's: it alone has the credential */
+/* until the head may leave: it waits for company, then for quota */
+
+static ngx_msec_t
+ngx_counters_delay_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    ngx_uint_t max, uint64_t limit, uint64_t now)
+{
+    uint64_t                 level;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    if (zone->conf.batch > 1 && e->cred->npending < max
+        && now >= e->since && now - e->since < zone->conf.batch_wait)
+    {
+        return e->since + zone->conf.batch_wait - now;
+    }
+
+    level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket, now);
+
+    if (level + 1000 <= limit) {
+        return 0;
+    }
+
+    return ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
+                                    limit);
+}
+
+
+/*
+ * The head is another worker's: it alone has the credential.  NGX_DECLINED:
+ * it has not taken it, being busy or of another generation.
+ */
 
 static ngx_int_t
 ngx_counters_offer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
@@ -447,33 +601,28 @@ ngx_counters_offer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
     sh = zone->sh;
 
-    if (sh->offer == e && now >= sh->offered + NGX_COUNTERS_OFFER) {
-
-        sh->offer = NULL;
-        *delay = 1;
-
-        if (!ngx_counters_alive(e->pid)) {
-            ngx_counters_release_locked(zone, e);
-            return NGX_AGAIN;
-        }
-
-        /* it may be busy, or of another generation: others first */
-
-        ngx_queue_remove(&e->queue);
-        ngx_queue_insert_tail(&sh->queue[e->class], &e->queue);
-
-        return NGX_AGAIN;
-    }
-
-    if (sh->offer != e) {
+    if (sh->offer != e || now < sh->offered) {
         sh->offer = e;
         sh->offered = now;
+    }
+
+    if (now >= sh->offered + NGX_COUNTERS_OFFER) {
+        sh->offer = NULL;
+
+        if (now >= sh->busy_until) {
+            sh->busy = 0;
+        }
+
+        sh->busy |= (uint64_t) 1 << (e->slot % 64);
+        sh->busy_until = now + NGX_COUNTERS_BUSY;
+
+        return NGX_DECLINED;
     }
 
     *slot = e->slot;
     *delay = sh->offered + NGX_COUNTERS_OFFER - now;
 
-    return NGX_BUSY;
+    return NGX_OK;
 }
 
 

@@ -123,6 +123,8 @@ struct ngx_counters_zone_sh_s {
     uint64_t                   offered;   /* when the queue's head was left
                                              to another worker */
     void                      *offer;
+    uint64_t                   busy;      /* slots of workers passed over */
+    uint64_t                   busy_until;
 
     ngx_uint_t                 nentries;
     ngx_uint_t                 ncreds;
