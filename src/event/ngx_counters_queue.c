@@ -656,7 +656,9 @@ ngx_counters_take_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *head,
             next = ngx_queue_next(q);
             e = ngx_queue_data(q, ngx_counters_node_t, pending);
 
-            if (e->split == head->split && cred->hold[e->method] <= now) {
+            if (e->split == head->split && cred->hold[e->method] <= now
+                && !(cred->probe & (1 << e->method)))
+            {
                 ngx_counters_fly_locked(zone, e, me, now, flight);
             }
         }
@@ -957,6 +959,10 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
 
     ngx_counters_lock(zone);
 
+    if (hold == NGX_COUNTERS_LIMITED) {
+        ngx_counters_bucket_fill(&sh->bucket, &zone->conf.bucket, now);
+    }
+
     /* several calls that were under way together fail but once */
 
     if (sh->hold == hold && sh->hold_until > now) {
@@ -964,13 +970,11 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
         return 0;
     }
 
-    sh->failures++;
-    n = sh->failures;
+    n = sh->failures + 1;
 
     switch (hold) {
 
     case NGX_COUNTERS_LIMITED:
-        ngx_counters_bucket_fill(&sh->bucket, &zone->conf.bucket, now);
         first = NGX_COUNTERS_LIMIT_FIRST;
         max = NGX_COUNTERS_LIMIT_MAX;
         break;
@@ -983,6 +987,7 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
     default: /* NGX_COUNTERS_BACKOFF */
 
         if (n < NGX_COUNTERS_FAILURES && sh->hold == NGX_COUNTERS_OPEN) {
+            sh->failures++;
             ngx_counters_unlock(zone);
             return 0;
         }
@@ -996,8 +1001,19 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
         until = now + ngx_counters_backoff(n, first, max, ngx_random());
     }
 
+    until = ngx_min(until, now + NGX_COUNTERS_OVERLOAD_MAX);
+
+    if (sh->hold != NGX_COUNTERS_OPEN && sh->hold_until >= until) {
+
+        /* of two holds the longer one */
+
+        ngx_counters_unlock(zone);
+        return 0;
+    }
+
+    sh->failures++;
     sh->hold = hold;
-    sh->hold_until = ngx_min(until, now + NGX_COUNTERS_OVERLOAD_MAX);
+    sh->hold_until = until;
     sh->probe = 0;
 
     ngx_counters_unlock(zone);
