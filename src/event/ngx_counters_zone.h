@@ -179,6 +179,10 @@ ngx_int_t ngx_counters_zone_lookup(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key, uint64_t now, ngx_pool_t *pool,
     ngx_counters_view_t *view);
 
+/* whether there is no quota now for what could wait */
+
+ngx_uint_t ngx_counters_zone_dry(ngx_counters_zone_t *zone, uint64_t now);
+
 /*
  * Asks for a refresh.  NGX_OK: the caller is the one to do it, under a lease
  * until now + lease.  NGX_AGAIN: it is being done; with "wait" this worker is

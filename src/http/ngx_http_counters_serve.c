@@ -153,14 +153,17 @@ static ngx_int_t
 ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item)
 {
+    uint64_t              now;
     ngx_counters_view_t  *view;
 
     view = &item->view;
     item->cache_status = NGX_HTTP_COUNTERS_HIT;
 
+    now = ngx_http_counters_now();
+
     if (ctx->bypass && view->hold == NGX_COUNTERS_OPEN
-        && ngx_http_counters_now()
-           >= view->fetched + NGX_HTTP_COUNTERS_BYPASS_MIN)
+        && now >= view->fetched + NGX_HTTP_COUNTERS_BYPASS_MIN
+        && !ngx_counters_zone_dry(ctx->portal->zone, now))
     {
         item->seen = view->fetched;
         item->force = 1;
@@ -175,7 +178,7 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
 
             (void) ngx_counters_creds_keep(ctx->worker->creds,
                                            item->key.cred, &ctx->cred,
-                                           ngx_http_counters_now(), 0);
+                                           now, 0);
         }
 
         return NGX_OK;
