@@ -783,7 +783,12 @@ ngx_counters_zone_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
     e = ngx_counters_find_locked(zone, key);
 
-    if (e == NULL) {
+    /*
+     * Another may have taken over meanwhile: whether this answer was asked
+     * for before a purge or a refusal is not known any more.
+     */
+
+    if (e == NULL || e->state == NGX_COUNTERS_IDLE || e->pid != me->pid) {
         goto done;
     }
 
@@ -791,10 +796,8 @@ ngx_counters_zone_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         *stored = ngx_counters_answer_locked(zone, e, answer, now);
     }
 
-    if (e->state != NGX_COUNTERS_IDLE && e->pid == me->pid) {
-        ngx_counters_release_locked(zone, e);
-        e->since = now;
-    }
+    ngx_counters_release_locked(zone, e);
+    e->since = now;
 
     wake = e->wake;
     e->wake = 0;

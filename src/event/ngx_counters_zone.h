@@ -241,7 +241,8 @@ ngx_uint_t ngx_counters_zone_ahead(ngx_counters_zone_t *zone,
 /*
  * Ends a lease or a flight of one key with an answer, or with none (NULL:
  * nothing was learnt).  A FAILURE keeps data that is there and starts the
- * key's backoff.  *stored tells whether the answer is in the zone now.
+ * key's backoff.  *stored tells whether the answer is in the zone now: never
+ * if the caller has lost its lease.
  * Returns the slots (bit slot % 64) of the workers to be woken.
  */
 
