@@ -107,6 +107,9 @@ ngx_http_counters_flight_pump(ngx_http_counters_worker_t *w)
 
             if (ngx_http_counters_send(w, flight) != NGX_OK) {
                 ngx_http_counters_abandon(w, flight);
+
+            } else {
+                ngx_http_counters_store_spent(w, 1);
             }
 
             continue;

@@ -20,6 +20,9 @@
 /* the entry, and the marks that may forbid it */
 #define NGX_HTTP_COUNTERS_NAMES  5
 
+/* requests that one message may tell of */
+#define NGX_HTTP_COUNTERS_SPENT  1000
+
 /* the longest message: a digest in hex and a time */
 #define NGX_HTTP_COUNTERS_NEWS   128
 
@@ -429,11 +432,52 @@ ngx_http_counters_tell(ngx_http_counters_worker_t *w, u_char *p,
 }
 
 
+void
+ngx_http_counters_store_spent(ngx_http_counters_worker_t *w, ngx_uint_t n)
+{
+    u_char     *p, *last;
+    u_char      news[NGX_HTTP_COUNTERS_NEWS];
+
+    if (!w->portal->rate_shared || w->redis == NULL || n == 0) {
+        return;
+    }
+
+    p = ngx_alloc(ngx_http_counters_name_len(w), ngx_cycle->log);
+    if (p == NULL) {
+        return;
+    }
+
+    last = ngx_sprintf(news, "t %*s %ui", sizeof(w->node), w->node, n);
+
+    ngx_http_counters_tell(w, p, news, last);
+
+    ngx_free(p);
+}
+
+
 ngx_int_t
-ngx_http_counters_store_listen(ngx_cycle_t *cycle,
+ngx_http_counters_store_init(ngx_cycle_t *cycle,
     ngx_http_counters_worker_t *w)
 {
-    ngx_str_t  *name;
+    ngx_str_t           *name;
+    ngx_counters_str_t   part;
+    u_char               digest[NGX_COUNTERS_DIGEST_LEN];
+
+    /* every zone has random bytes of its own, which tell the nodes apart */
+
+    part.len = NGX_COUNTERS_SECRET_LEN;
+    part.data = ngx_counters_zone_secret(w->portal->zone);
+
+    if (ngx_counters_hmac_parts(w->hmac, &part, 1, digest) != NGX_COUNTERS_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_counters_hex(w->node, digest, sizeof(w->node) / 2);
+
+    if (ngx_worker != 0) {
+        return NGX_OK;
+    }
 
     name = ngx_palloc(cycle->pool,
                       sizeof(ngx_str_t) + ngx_http_counters_name_len(w));
@@ -499,6 +543,20 @@ ngx_http_counters_news_handler(void *data, ngx_str_t *message)
                                      words[1].data[0] == 'u' ? &id : NULL,
                                      words[1].data[0] == 'g' ? &id : NULL,
                                      words[0].data[0] == 's', ms);
+        }
+
+        break;
+
+    case 't':
+        if (ngx_counters_number(&words[2], &id) == NGX_COUNTERS_OK
+            && !ngx_counters_str_eq(&words[1], (char *) w->node,
+                                    sizeof(w->node)))
+        {
+            ms = ngx_http_counters_now();
+
+            for (id = ngx_min(id, NGX_HTTP_COUNTERS_SPENT); id; id--) {
+                ngx_counters_zone_passed(zone, ms);
+            }
         }
 
         break;

@@ -13,7 +13,8 @@
  *
  * The last four are marks, Unix milliseconds in decimal: an entry fetched no
  * later than a mark of its own is not used.  What leaves a mark is also told
- * to the other nodes, on the channel {prefix}{portal}:n.
+ * to the other nodes, on the channel {prefix}{portal}:n, as are requests that
+ * count against a common quota.
  */
 
 
@@ -63,11 +64,20 @@ void ngx_http_counters_store_purge(ngx_http_counters_worker_t *w,
     uint64_t *user, uint64_t *group, ngx_uint_t soft, uint64_t now);
 
 /*
- * Listens to the other nodes, on behalf of all workers: in init_process of
- * one of them, after w->redis is there.  NGX_ERROR is logged.
+ * With scope=redis, tells the other nodes that n requests were sent to the
+ * portal: each adds them to its own bucket, so that all buckets show what all
+ * nodes have sent.  A request or two may cross the news; the reserve is wider.
  */
 
-ngx_int_t ngx_http_counters_store_listen(ngx_cycle_t *cycle,
+void ngx_http_counters_store_spent(ngx_http_counters_worker_t *w,
+    ngx_uint_t n);
+
+/*
+ * In init_process, after w->redis is there.  One worker listens to the other
+ * nodes on behalf of all.  NGX_ERROR is logged.
+ */
+
+ngx_int_t ngx_http_counters_store_init(ngx_cycle_t *cycle,
     ngx_http_counters_worker_t *w);
 
 

@@ -245,9 +245,7 @@ ngx_http_counters_init_portal(ngx_cycle_t *cycle,
             return NGX_ERROR;
         }
 
-        if (ngx_worker == 0
-            && ngx_http_counters_store_listen(cycle, w) != NGX_OK)
-        {
+        if (ngx_http_counters_store_init(cycle, w) != NGX_OK) {
             return NGX_ERROR;
         }
     }
