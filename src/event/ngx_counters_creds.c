@@ -104,6 +104,17 @@ ngx_counters_creds_keep(ngx_counters_creds_t *creds, const u_char *digest,
         q = ngx_queue_last(&creds->queue);
         kept = ngx_queue_data(q, ngx_counters_kept_t, queue);
 
+        if (kept->forever) {
+
+            /* the one such: whoever is behind it goes instead */
+
+            ngx_queue_remove(q);
+            ngx_queue_insert_head(&creds->queue, q);
+
+            q = ngx_queue_last(&creds->queue);
+            kept = ngx_queue_data(q, ngx_counters_kept_t, queue);
+        }
+
         if (!kept->forever) {
             ngx_counters_creds_let_go(creds, kept);
         }
