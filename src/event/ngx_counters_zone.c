@@ -195,8 +195,6 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     u_char               *p;
     ngx_counters_blob_t  *blob;
 
-    ngx_counters_fade_locked(zone, e, now);
-
     view->kind = e->kind;
     view->origin = e->origin;
     view->status = e->status;
@@ -1073,55 +1071,6 @@ ngx_counters_purge_list_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
     }
 
     return n;
-}
-
-
-void
-ngx_counters_fade_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    uint64_t now)
-{
-    ngx_counters_fade_t  *fade;
-
-    fade = &zone->sh->fade;
-
-    if (fade->next && now >= fade->since + fade->span) {
-        fade->since = fade->next;
-        fade->next = 0;
-    }
-
-    if (e->kind == NGX_COUNTERS_DATA && e->marked == 0
-        && e->fetched < fade->since
-        && now >= fade->since + e->node.key % fade->span)
-    {
-        e->marked = fade->since;
-    }
-}
-
-
-/*
- * What was asked of the portal before the mark was set comes in stale; what
- * comes from Redis counts from when it was fetched.
- */
-
-uint64_t
-ngx_counters_mark_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    ngx_counters_answer_in_t *answer)
-{
-    uint64_t              marked;
-    ngx_counters_fade_t  *fade;
-
-    marked = e->marked;
-
-    if (answer->origin == NGX_COUNTERS_FROM_REDIS) {
-        return (marked >= answer->fetched) ? marked : 0;
-    }
-
-    fade = &zone->sh->fade;
-
-    marked = ngx_max(marked, fade->since);
-    marked = ngx_max(marked, fade->next);
-
-    return (marked >= e->since) ? marked : 0;
 }
 
 
