@@ -59,7 +59,6 @@
 #define NGX_COUNTERS_AHEAD_LEAD   3000
 
 
-static ngx_uint_t ngx_counters_alive(ngx_pid_t pid);
 static void ngx_counters_own_locked(ngx_counters_node_t *e,
     ngx_counters_owner_t *me, ngx_counters_state_e state, uint64_t now);
 static void ngx_counters_queue_locked(ngx_counters_zone_t *zone,
@@ -118,6 +117,8 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         }
     }
 
+    ngx_counters_fade_locked(zone, e, now);
+
     if (e->kind != NGX_COUNTERS_EMPTY && e->fetched > ask->seen
         && now < e->fetched + e->ttl && e->marked == 0)
     {
@@ -164,7 +165,7 @@ done:
 
 /* a zombie is alive until the master has reaped it, which it does at once */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_counters_alive(ngx_pid_t pid)
 {
     return kill(pid, 0) == 0 || ngx_errno != ESRCH;
@@ -560,6 +561,34 @@ ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now)
 }
 
 
+uint32_t
+ngx_counters_spend_locked(ngx_counters_zone_t *zone, uint64_t now)
+{
+    uint32_t                 delay;
+    uint64_t                 until;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
+        != NGX_COUNTERS_OPEN)
+    {
+        return (uint32_t) ngx_max(until - now, 1);
+    }
+
+    delay = ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
+                                     ngx_counters_quota(zone,
+                                                        NGX_COUNTERS_STALE,
+                                                        NGX_COUNTERS_STALE));
+
+    if (delay == 0 && sh->hold != NGX_COUNTERS_OPEN) {
+        sh->probe = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
+    }
+
+    return delay;
+}
+
+
 /* until the head may leave: it waits for company, then for quota */
 
 static ngx_msec_t
@@ -712,6 +741,8 @@ ngx_counters_zone_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
         next = ngx_queue_next(q);
         e = ngx_queue_data(q, ngx_counters_node_t, age);
 
+        ngx_counters_fade_locked(zone, e, now);
+
         if (!ngx_counters_due(zone, e, now)) {
 
             /* the jitter of ttl spreads ages by a tenth, no more */
@@ -729,20 +760,8 @@ ngx_counters_zone_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
             continue;
         }
 
-        if (e->state != NGX_COUNTERS_IDLE
-            || sh->nqueued[NGX_COUNTERS_AHEAD] >= NGX_COUNTERS_QUEUE_MAX
-            || ngx_counters_hold_locked(zone, e, e->cred, e->method, now,
-                                        &until)
-               != NGX_COUNTERS_OPEN
-            || !has(data, e->cred->digest))
-        {
-            continue;
-        }
-
-        ngx_counters_own_locked(e, me, NGX_COUNTERS_QUEUED, now);
-        e->split = 0;
-        ngx_counters_queue_locked(zone, e, NGX_COUNTERS_AHEAD, 0);
-        queued++;
+        queued += ngx_counters_refresh_locked(zone, e, me, NGX_COUNTERS_AHEAD,
+                                              now, has, data);
     }
 
 done:
@@ -750,6 +769,31 @@ done:
     ngx_counters_unlock(zone);
 
     return queued;
+}
+
+
+ngx_uint_t
+ngx_counters_refresh_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_owner_t *me,
+    ngx_counters_class_e class, uint64_t now, ngx_counters_has_pt has,
+    void *data)
+{
+    uint64_t  until;
+
+    if (e->state != NGX_COUNTERS_IDLE
+        || zone->sh->nqueued[class] >= NGX_COUNTERS_QUEUE_MAX
+        || ngx_counters_hold_locked(zone, e, e->cred, e->method, now, &until)
+           != NGX_COUNTERS_OPEN
+        || !has(data, e->cred->digest))
+    {
+        return 0;
+    }
+
+    ngx_counters_own_locked(e, me, NGX_COUNTERS_QUEUED, now);
+    e->split = 0;
+    ngx_counters_queue_locked(zone, e, class, 0);
+
+    return 1;
 }
 
 
@@ -858,7 +902,7 @@ ngx_counters_answer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
         return 0;
     }
 
-    marked = (e->marked && e->marked >= e->since) ? e->marked : 0;
+    marked = ngx_counters_mark_locked(zone, e, answer);
 
     if (ngx_counters_fill_locked(zone, e, answer, now) != NGX_OK) {
         return 0;

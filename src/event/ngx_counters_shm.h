@@ -2,8 +2,9 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * How a zone lies in shared memory: for ngx_counters_zone.c and
- * ngx_counters_queue.c only.  "_locked" functions want the zone's mutex held.
+ * How a zone lies in shared memory: for ngx_counters_zone.c,
+ * ngx_counters_queue.c and ngx_counters_tasks.c only.  "_locked" functions
+ * want the zone's mutex held.
  */
 
 
@@ -100,6 +101,43 @@ typedef struct {
 } ngx_counters_node_t;
 
 
+/*
+ * All entries fetched before "since" become stale, each at a moment of its
+ * own within "span"; then those fetched before "next", unless it is 0.
+ */
+
+typedef struct {
+    uint64_t                   since;     /* 0: never */
+    uint64_t                   next;
+    uint32_t                   span;
+} ngx_counters_fade_t;
+
+
+/* the events that wait to be acted upon, and who takes part in which task */
+
+typedef struct {
+    ngx_rbtree_t               tree;      /* tasks, by id */
+    ngx_rbtree_node_t          sentinel;
+    ngx_queue_t                lru;       /* head: latest event */
+    ngx_queue_t                pending;   /* head: waits longest */
+    ngx_queue_t                asked;     /* by the owner */
+    void                      *cells;     /* NULL: no tasks are kept */
+    void                      *free;
+
+    ngx_uint_t                 npending;
+    ngx_uint_t                 nasked;
+    ngx_uint_t                 wide;      /* all entries are to be marked */
+
+    ngx_pid_t                  pid;       /* the owner, if any are asked */
+    uint64_t                   lease;     /* until when they are its own */
+    uint64_t                   first;     /* event that waits */
+    uint64_t                   last;      /* when some were acted upon */
+    uint64_t                   hold;      /* not asked before */
+    uint32_t                   gap;       /* from "last" to the next time */
+    unsigned                   failures;  /* in a row */
+} ngx_counters_tasks_t;
+
+
 struct ngx_counters_zone_sh_s {
     ngx_rbtree_t               entries;
     ngx_rbtree_node_t          entries_sentinel;
@@ -111,6 +149,9 @@ struct ngx_counters_zone_sh_s {
     ngx_queue_t                idle;      /* credentials without entries */
     ngx_queue_t                ages;      /* data, head: fetched longest ago */
     ngx_queue_t                queue[NGX_COUNTERS_CLASSES];
+
+    ngx_counters_fade_t        fade;
+    ngx_counters_tasks_t       tasks;
 
     ngx_counters_bucket_t      bucket;
     ngx_counters_hold_e        hold;
@@ -172,6 +213,34 @@ ngx_counters_hold_e ngx_counters_hold_locked(ngx_counters_zone_t *zone,
 /* whether a refresh would have to wait for quota */
 
 ngx_uint_t ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now);
+
+/*
+ * Takes one request from the refreshes' share of the quota.  Returns 0, or
+ * the milliseconds until it may be tried again.
+ */
+
+uint32_t ngx_counters_spend_locked(ngx_counters_zone_t *zone, uint64_t now);
+
+/* queues an idle entry, if "has" says that its credential is there */
+
+ngx_uint_t ngx_counters_refresh_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_owner_t *me,
+    ngx_counters_class_e class, uint64_t now, ngx_counters_has_pt has,
+    void *data);
+
+/* whether there is such a process */
+
+ngx_uint_t ngx_counters_alive(ngx_pid_t pid);
+
+/* sets e->marked if the zone's fading has come to the entry */
+
+void ngx_counters_fade_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, uint64_t now);
+
+/* the mark that an entry keeps although the answer has come, or 0 */
+
+uint64_t ngx_counters_mark_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_answer_in_t *answer);
 
 /* out of whatever state it is in: IDLE */
 
