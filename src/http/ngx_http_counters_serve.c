@@ -388,10 +388,7 @@ ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
 
     item->source = NGX_HTTP_COUNTERS_PORTAL;
 
-    if (view->kind == NGX_COUNTERS_FAILURE
-        && (view->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
-            || view->status == NGX_HTTP_TOO_MANY_REQUESTS))
-    {
+    if (view->kind == NGX_COUNTERS_FAILURE) {
         item->cache_status = NGX_HTTP_COUNTERS_ERROR;
 
     } else if (item->force) {
