@@ -2,9 +2,9 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * How a zone lies in shared memory: for ngx_counters_zone.c,
- * ngx_counters_queue.c and ngx_counters_tasks.c only.  "_locked" functions
- * want the zone's mutex held.
+ * How a zone lies in shared memory: for the files that are the zone (zone,
+ * queue, marks, tasks and participants) only.  "_locked" functions want the
+ * zone's mutex held.
  */
 
 

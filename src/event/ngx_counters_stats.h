@@ -48,7 +48,11 @@
     X(REDIS_ERRORS, "redis_errors", "Redis lookups without an answer")        \
     X(REDIS_REJECTED, "redis_rejected",                                       \
       "Redis values that did not verify")                                     \
-    X(EVENTS, "events", "portal events accepted")
+    X(EVENTS, "events", "portal events accepted")                             \
+    X(EVENTS_MARKED, "events_marked",                                         \
+      "entries marked stale for the participants of a task")                  \
+    X(EVENTS_WIDE, "events_wide",                                             \
+      "times that events made all entries become stale")
 
 
 #define NGX_COUNTERS_STAT_ENUM(id, name, help)  NGX_COUNTERS_STAT_##id,

@@ -195,6 +195,8 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     u_char               *p;
     ngx_counters_blob_t  *blob;
 
+    ngx_counters_fade_locked(zone, e, now);
+
     view->kind = e->kind;
     view->origin = e->origin;
     view->status = e->status;

@@ -80,6 +80,7 @@ typedef struct {
     uint32_t                     batch;       /* calls a request, 1: off */
     uint32_t                     batch_wait;
     uint32_t                     reserve;     /* per cent */
+    uint32_t                     tasks;       /* participants are kept */
     ngx_counters_bucket_conf_t   bucket;
 } ngx_counters_zone_conf_t;
 
@@ -310,6 +311,15 @@ ngx_uint_t ngx_counters_zone_pending(ngx_counters_zone_t *zone,
 
 ngx_uint_t ngx_counters_zone_purge(ngx_counters_zone_t *zone, uint64_t *user,
     uint64_t *group, ngx_uint_t soft, uint64_t now);
+
+/*
+ * Marks all entries stale that were fetched before "when", each at a moment
+ * of its own: as slowly as the quota can refresh those in use.  Returns 0 if
+ * this is old news.
+ */
+
+ngx_uint_t ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when,
+    uint64_t now);
 
 /* drops what has expired; looks at "n" of each list, oldest first */
 

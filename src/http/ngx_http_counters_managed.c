@@ -209,10 +209,3 @@ ngx_http_counters_managed_refuse(ngx_http_request_t *r,
     return ngx_http_counters_response_error(r, ctx, status, refusal->error,
                                             refusal->description, 0);
 }
-
-
-ngx_int_t
-ngx_http_counters_events_handler(ngx_http_request_t *r)
-{
-    return NGX_HTTP_NOT_FOUND;
-}

@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_counters_tasks.h"
 #include "ngx_http_counters_portal.h"
 #include "ngx_http_counters_setters.h"
 #include "ngx_http_counters_url.h"
@@ -639,6 +640,8 @@ ngx_http_counters_portal_zone(ngx_conf_t *cf,
     zcf->batch = (uint32_t) portal->batch;
     zcf->batch_wait = (uint32_t) portal->batch_wait;
     zcf->reserve = (uint32_t) portal->reserve;
+    zcf->tasks = (portal->events_tokens
+                  && portal->webhook.kind != NGX_COUNTERS_CRED_NONE);
     zcf->bucket = portal->bucket;
 
     shm_zone = ngx_shared_memory_add(cf, &name, portal->zone_size,
@@ -666,6 +669,15 @@ ngx_http_counters_portal_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     portal = shm_zone->data;
 
-    return ngx_counters_zone_init(portal->zone, shm_zone,
-                                  old ? old->zone : NULL);
+    if (ngx_counters_zone_init(portal->zone, shm_zone, old ? old->zone : NULL)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (portal->zone->conf.tasks) {
+        ngx_counters_tasks_init(portal->zone, shm_zone->shm.log);
+    }
+
+    return NGX_OK;
 }

@@ -414,6 +414,29 @@ ngx_http_counters_store_purge(ngx_http_counters_worker_t *w, uint64_t *user,
 }
 
 
+void
+ngx_http_counters_store_fade(ngx_http_counters_worker_t *w, uint64_t now)
+{
+    u_char  *p, *last;
+    u_char   news[NGX_HTTP_COUNTERS_NEWS];
+
+    if (w->redis == NULL) {
+        return;
+    }
+
+    p = ngx_alloc(ngx_http_counters_name_len(w), ngx_cycle->log);
+    if (p == NULL) {
+        return;
+    }
+
+    last = ngx_sprintf(news, "f %uL", now);
+
+    ngx_http_counters_tell(w, p, news, last);
+
+    ngx_free(p);
+}
+
+
 /* "p" has room for a name */
 
 static void
@@ -543,6 +566,13 @@ ngx_http_counters_news_handler(void *data, ngx_str_t *message)
                                      words[1].data[0] == 'u' ? &id : NULL,
                                      words[1].data[0] == 'g' ? &id : NULL,
                                      words[0].data[0] == 's', ms);
+        }
+
+        break;
+
+    case 'f':
+        if (ngx_counters_number(&words[1], &ms) == NGX_COUNTERS_OK) {
+            (void) ngx_counters_zone_fade(zone, ms, ngx_http_counters_now());
         }
 
         break;

@@ -64,6 +64,14 @@ void ngx_http_counters_store_purge(ngx_http_counters_worker_t *w,
     uint64_t *user, uint64_t *group, ngx_uint_t soft, uint64_t now);
 
 /*
+ * All entries become stale one by one, on the other nodes too.  No mark is
+ * left: copies in Redis come in with their age, and go the same way.
+ */
+
+void ngx_http_counters_store_fade(ngx_http_counters_worker_t *w,
+    uint64_t now);
+
+/*
  * With scope=redis, tells the other nodes that n requests were sent to the
  * portal: each adds them to its own bucket, so that all buckets show what all
  * nodes have sent.  A request or two may cross the news; the reserve is wider.

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 
 #include "ngx_http_counters_flight.h"
+#include "ngx_http_counters_participants.h"
 #include "ngx_http_counters_refresh.h"
 #include "ngx_http_counters_store.h"
 
@@ -49,11 +50,11 @@ static ngx_int_t ngx_http_counters_init_wake(ngx_cycle_t *cycle);
 static void ngx_http_counters_wake_handler(ngx_event_t *ev);
 static void ngx_http_counters_pump_handler(ngx_event_t *ev);
 static void ngx_http_counters_poll_handler(ngx_event_t *ev);
+static void ngx_http_counters_tasks_handler(ngx_event_t *ev);
 static void ngx_http_counters_tick_handler(ngx_event_t *ev);
 static void ngx_http_counters_capacity(ngx_http_counters_worker_t *w,
     uint64_t now);
 static ngx_uint_t ngx_http_counters_needed(void *data, const u_char *digest);
-static ngx_uint_t ngx_http_counters_has(void *data, const u_char *digest);
 
 
 static ngx_http_counters_process_t  *ngx_http_counters_process;
@@ -266,6 +267,9 @@ ngx_http_counters_init_portal(ngx_cycle_t *cycle,
     ngx_http_counters_init_event(w, &w->poll, ngx_http_counters_poll_handler,
                                  cycle->log);
     ngx_http_counters_init_event(w, &w->tick, ngx_http_counters_tick_handler,
+                                 cycle->log);
+
+    ngx_http_counters_init_event(w, &w->tasks, ngx_http_counters_tasks_handler,
                                  cycle->log);
 
     ngx_add_timer(&w->tick, NGX_HTTP_COUNTERS_TICK);
@@ -510,6 +514,19 @@ ngx_http_counters_poll_handler(ngx_event_t *ev)
 
 
 static void
+ngx_http_counters_tasks_handler(ngx_event_t *ev)
+{
+    ngx_connection_t  *c;
+
+    c = ev->data;
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ev->log, 0, "counters tasks");
+
+    ngx_http_counters_participants_pump(c->data);
+}
+
+
+static void
 ngx_http_counters_tick_handler(ngx_event_t *ev)
 {
     uint64_t                     now, before;
@@ -526,6 +543,10 @@ ngx_http_counters_tick_handler(ngx_event_t *ev)
     }
 
     now = ngx_http_counters_now();
+
+    /* the worker that had the events may have died, or left */
+
+    ngx_http_counters_participants_pump(w);
 
     if (portal->ahead) {
         if (ngx_counters_zone_ahead(portal->zone, ngx_http_counters_me(), now,
@@ -595,7 +616,7 @@ ngx_http_counters_needed(void *data, const u_char *digest)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_counters_has(void *data, const u_char *digest)
 {
     ngx_http_counters_worker_t  *w = data;

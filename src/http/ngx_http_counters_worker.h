@@ -36,6 +36,7 @@ typedef struct {
     ngx_event_t                  pump;       /* when to dispatch next */
     ngx_event_t                  poll;       /* while requests wait */
     ngx_event_t                  tick;       /* housekeeping, cancelable */
+    ngx_event_t                  tasks;      /* while events wait */
     ngx_connection_t             dummy;      /* data of these events */
     uint64_t                     swept;      /* last housekeeping */
     uint64_t                     warned;     /* last word on the capacity */
@@ -68,6 +69,10 @@ void ngx_http_counters_wake(uint64_t slots);
 
 uint64_t ngx_http_counters_portal_capacity(
     ngx_http_counters_portal_t *portal);
+
+/* whether this worker has the credential; "data" is its ..._worker_t */
+
+ngx_uint_t ngx_http_counters_has(void *data, const u_char *digest);
 
 /* Unix milliseconds, of nginx's cached time */
 
