@@ -110,7 +110,11 @@ sub accepted ($stream, $id, $control) {
 
     $stream->timeout(0);
     $stream->on(error => sub { });
-    $stream->on(close => sub { delete $clients{$id}; $client->{gone} = 1 });
+    $stream->on(close => sub {
+        delete $clients{$id};
+        delete $client->{stream};           # which holds these closures
+        $client->{gone} = 1;
+    });
 
     $stream->on(read => sub ($, $bytes) {
         $client->{buffer} .= $bytes;

@@ -73,6 +73,9 @@ sub main () {
         return 0;
     }
 
+    die "portal.pl: --tls needs --tls-cert and --tls-key\n"
+        if defined $option{tls} && grep { !length $option{$_} } qw(tls-cert tls-key);
+
     serve(\%option, settings(%set));
     return 0;
 }

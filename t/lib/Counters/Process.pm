@@ -164,7 +164,8 @@ END {
     if ($$ == $owner) {
         local $?;       # the test's own verdict
 
-        $_->stop('TERM', 5) for values %started;
+        my @left = values %started;
+        $_->stop('TERM', 5) for @left;
     }
 }
 

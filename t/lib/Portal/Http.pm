@@ -111,6 +111,7 @@ sub accepted ($self, $stream, $tls) {
 
     $stream->on(close => sub {
         delete $self->{connections}{$number};
+        delete $connection->{stream};       # which holds this closure
 
         my $reply = delete $connection->{reply};
         $reply->gone if $reply;
@@ -121,7 +122,7 @@ sub accepted ($self, $stream, $tls) {
 # Takes the next whole request out of the buffer, one at a time
 
 sub advance ($self, $connection) {
-    return if $connection->{reply};
+    return if $connection->{reply} || !$connection->{stream};
 
     my $request = eval { $self->parse($connection) };
 
@@ -150,6 +151,7 @@ sub advance ($self, $connection) {
 
 sub finished ($self, $connection) {
     delete $connection->{reply};
+    return if !$connection->{stream};
 
     $connection->{stream}->timeout($self->{keep_alive});
 

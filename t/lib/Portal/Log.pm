@@ -30,6 +30,7 @@ sub clear ($self) {
 
 sub received ($self, $call, $request) {
     $call->{request} = $request;
+    $call->{length} = length $request->{body};
     $call->{id} = ++$self->{last};
     $self->{total}++;
 
@@ -44,6 +45,11 @@ sub answered ($self, $call, $status, $bytes) {
     $call->{took} = Time::HiRes::time() - $call->{start};
 
     $self->{statuses}{$status}++;
+
+    if ($call->{length} > KEPT_BODY) {
+        $call->{sha256} = sha256_hex($call->{request}{body});
+        $call->{request} = { %{ $call->{request} }, body => undef };
+    }
 }
 
 
@@ -102,16 +108,15 @@ sub summary ($call) {
         took       => $call->{took},
         fault      => $call->{fault},
         aborted    => $call->{aborted} // 0,
-        length     => length $request->{body},
+        length     => $call->{length},
     };
 }
 
 
-# With parameters, headers and body
+# With parameters, headers and body (none of a long one, only its digest)
 
 sub whole ($call) {
     my $request = $call->{request};
-    my $kept = length $request->{body} <= KEPT_BODY;
     my $commands = $call->{commands};
 
     return {
@@ -120,8 +125,8 @@ sub whole ($call) {
         commands => $commands
             ? [ map { [ $_, $commands->get($_) ] } $commands->names ] : undef,
         headers  => $request->{headers},
-        body     => $kept ? $request->{body} : undef,
-        sha256   => sha256_hex($request->{body}),
+        body     => $request->{body},
+        sha256   => $call->{sha256} // sha256_hex($request->{body}),
     };
 }
 
