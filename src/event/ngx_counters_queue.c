@@ -58,6 +58,9 @@
 #define NGX_COUNTERS_AHEAD_SCAN   1000
 #define NGX_COUNTERS_AHEAD_LEAD   3000
 
+/* how long a call waits for company at most, when its quota is spent */
+#define NGX_COUNTERS_COMPANY      1000
+
 
 static void ngx_counters_own_locked(ngx_counters_node_t *e,
     ngx_counters_owner_t *me, ngx_counters_state_e state, uint64_t now);
@@ -72,7 +75,9 @@ static ngx_uint_t ngx_counters_mine(ngx_counters_zone_t *zone,
 static ngx_uint_t ngx_counters_queued(ngx_counters_zone_sh_t *sh);
 static ngx_counters_node_t *ngx_counters_head_locked(
     ngx_counters_zone_t *zone, ngx_counters_owner_t *me, uint64_t now,
-    ngx_uint_t *first);
+    ngx_uint_t *first, ngx_msec_t *delay);
+static ngx_msec_t ngx_counters_company_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, uint64_t limit, uint64_t now);
 static ngx_counters_node_t *ngx_counters_first_locked(
     ngx_counters_zone_t *zone, ngx_uint_t class, ngx_counters_owner_t *me,
     uint64_t now);
@@ -82,7 +87,7 @@ static ngx_uint_t ngx_counters_turn(ngx_counters_zone_sh_t *sh);
 static uint64_t ngx_counters_quota(ngx_counters_zone_t *zone,
     ngx_uint_t class, ngx_uint_t first);
 static ngx_msec_t ngx_counters_delay_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, ngx_uint_t max, uint64_t limit, uint64_t now);
+    uint64_t limit, uint64_t now);
 static ngx_int_t ngx_counters_offer_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now, ngx_msec_t *delay,
     ngx_uint_t *slot);
@@ -92,6 +97,7 @@ static void ngx_counters_take_locked(ngx_counters_zone_t *zone,
 static void ngx_counters_fly_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_counters_owner_t *me, uint64_t now,
     ngx_counters_flight_t *flight);
+static uint32_t ngx_counters_lead(ngx_counters_node_t *e);
 static ngx_uint_t ngx_counters_due(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_answer_locked(ngx_counters_zone_t *zone,
@@ -317,6 +323,7 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
 {
     uint64_t                 until, limit;
     ngx_int_t                rc;
+    ngx_msec_t               wait;
     ngx_uint_t               max, first;
     ngx_counters_node_t     *e;
     ngx_counters_zone_sh_t  *sh;
@@ -327,10 +334,10 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
 
 again:
 
-    e = ngx_counters_head_locked(zone, me, now, &first);
+    e = ngx_counters_head_locked(zone, me, now, &first, delay);
 
     if (e == NULL) {
-        *delay = NGX_COUNTERS_PASS_WAIT;
+        *delay = ngx_min(*delay, NGX_COUNTERS_PASS_WAIT);
         rc = ngx_counters_queued(sh) ? NGX_AGAIN : NGX_DONE;
         goto done;
     }
@@ -348,10 +355,11 @@ again:
     max = ngx_max(zone->conf.batch >> e->split, 1);
     limit = ngx_counters_quota(zone, e->class, first);
 
-    *delay = ngx_counters_delay_locked(zone, e, max, limit, now);
+    wait = ngx_counters_delay_locked(zone, limit, now);
 
-    if (*delay) {
+    if (wait) {
         sh->offer = NULL;
+        *delay = ngx_min(*delay, wait);
         goto done;
     }
 
@@ -418,24 +426,82 @@ ngx_counters_queued(ngx_counters_zone_sh_t *sh)
 }
 
 
+/* "delay" is when the first of those that still wait for company has it */
+
 static ngx_counters_node_t *
 ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
-    uint64_t now, ngx_uint_t *first)
+    uint64_t now, ngx_uint_t *first, ngx_msec_t *delay)
 {
-    ngx_uint_t            i;
+    ngx_msec_t            wait;
+    ngx_uint_t            i, class;
     ngx_counters_node_t  *e;
 
     *first = ngx_counters_turn(zone->sh);
+    *delay = NGX_COUNTERS_QUEUE_AGE;
 
-    e = ngx_counters_first_locked(zone, *first, me, now);
+    /* the one whose turn it is, then all in their order */
 
-    for (i = 0; e == NULL && i < NGX_COUNTERS_CLASSES; i++) {
-        if (i != *first) {
-            e = ngx_counters_first_locked(zone, i, me, now);
+    for (i = 0; i <= NGX_COUNTERS_CLASSES; i++) {
+
+        class = i ? i - 1 : *first;
+
+        e = ngx_counters_first_locked(zone, class, me, now);
+
+        if (e == NULL) {
+            continue;
         }
+
+        wait = ngx_counters_company_locked(zone, e,
+                                           ngx_counters_quota(zone, class,
+                                                              *first),
+                                           now);
+        if (wait == 0) {
+            return e;
+        }
+
+        *delay = ngx_min(*delay, wait);
     }
 
-    return e;
+    return NULL;
+}
+
+
+/*
+ * Until a call has waited long enough for others under its credential: what
+ * nobody waits for, for half of the time that it is ahead; anything else for
+ * as long as the configuration says, and the longer, up to a drain, the more
+ * of the quota is spent and the more entries the credential has.
+ */
+
+static ngx_msec_t
+ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    uint64_t limit, uint64_t now)
+{
+    uint64_t    level, spent;
+    ngx_msec_t  wait;
+    ngx_uint_t  max;
+
+    max = zone->conf.batch >> e->split;
+
+    if (max <= 1 || e->cred->npending >= max || now < e->since) {
+        return 0;
+    }
+
+    if (e->class == NGX_COUNTERS_AHEAD) {
+        wait = ngx_counters_lead(e) / 2;
+
+    } else {
+        level = ngx_counters_bucket_level(&zone->sh->bucket,
+                                          &zone->conf.bucket, now);
+
+        spent = ngx_min(level, limit) * 1000 / limit;
+
+        wait = zone->conf.batch_wait
+               + NGX_COUNTERS_COMPANY * spent * spent / 1000000
+                 * (ngx_min(e->cred->nentries, max) - 1) / max;
+    }
+
+    return (now - e->since < wait) ? e->since + wait - now : 0;
 }
 
 
@@ -522,9 +588,9 @@ ngx_counters_turn(ngx_counters_zone_sh_t *sh)
 
 
 /*
- * Refreshes leave the reserve to requests passed through; those under
- * credentials never accepted leave half of the rest to the others, unless it
- * is their turn.
+ * Refreshes leave the reserve to requests passed through, and of the rest
+ * each class leaves some to those that come before it, unless it is its
+ * turn.  They lose nothing by that: what counts for them is the drain.
  */
 
 static uint64_t
@@ -533,11 +599,13 @@ ngx_counters_quota(ngx_counters_zone_t *zone, ngx_uint_t class,
 {
     uint64_t  limit;
 
+    static uint8_t  shares[NGX_COUNTERS_CLASSES] = { 100, 75, 50, 50 };
+
     limit = (uint64_t) zone->conf.bucket.burst * (100 - zone->conf.reserve)
             / 100;
 
-    if (class == NGX_COUNTERS_UNKNOWN && first != NGX_COUNTERS_UNKNOWN) {
-        limit /= 2;
+    if (class != first) {
+        limit = limit * shares[class] / 100;
     }
 
     return ngx_max(limit, 1000);
@@ -589,22 +657,16 @@ ngx_counters_spend_locked(ngx_counters_zone_t *zone, uint64_t now)
 }
 
 
-/* until the head may leave: it waits for company, then for quota */
+/* until there is quota for one more */
 
 static ngx_msec_t
-ngx_counters_delay_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    ngx_uint_t max, uint64_t limit, uint64_t now)
+ngx_counters_delay_locked(ngx_counters_zone_t *zone, uint64_t limit,
+    uint64_t now)
 {
     uint64_t                 level;
     ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
-
-    if (zone->conf.batch > 1 && e->cred->npending < max
-        && now >= e->since && now - e->since < zone->conf.batch_wait)
-    {
-        return e->since + zone->conf.batch_wait - now;
-    }
 
     level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket, now);
 
@@ -801,11 +863,16 @@ static ngx_uint_t
 ngx_counters_due(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     uint64_t now)
 {
-    uint32_t  lead;
+    return now + ngx_counters_lead(e) >= e->fetched + e->ttl || e->marked;
+}
 
-    lead = ngx_min(e->ttl / 10, NGX_COUNTERS_AHEAD_LEAD);
 
-    return now + lead >= e->fetched + e->ttl || e->marked;
+/* half of it for company, half for the portal's answer */
+
+static uint32_t
+ngx_counters_lead(ngx_counters_node_t *e)
+{
+    return ngx_min(e->ttl / 10, NGX_COUNTERS_AHEAD_LEAD);
 }
 
 
