@@ -54,7 +54,7 @@
 /* a flight's lease outlives its timeout by this */
 #define NGX_COUNTERS_LEASE_SLACK  1000
 
-/* entries looked at in one go for refresh-ahead */
+/* entries of a method looked at in one go for refresh-ahead */
 #define NGX_COUNTERS_AHEAD_SCAN   1000
 #define NGX_COUNTERS_AHEAD_LEAD   3000
 
@@ -98,6 +98,9 @@ static void ngx_counters_fly_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_counters_owner_t *me, uint64_t now,
     ngx_counters_flight_t *flight);
 static uint32_t ngx_counters_lead(ngx_counters_node_t *e);
+static ngx_uint_t ngx_counters_ages_locked(ngx_counters_zone_t *zone,
+    ngx_queue_t *ages, ngx_counters_owner_t *me, uint64_t now,
+    ngx_counters_has_pt has, void *data);
 static ngx_uint_t ngx_counters_due(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_answer_locked(ngx_counters_zone_t *zone,
@@ -779,56 +782,86 @@ ngx_uint_t
 ngx_counters_zone_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     uint64_t now, ngx_counters_has_pt has, void *data)
 {
-    uint64_t                 until;
-    ngx_uint_t               n, queued;
-    ngx_queue_t             *q, *next;
-    ngx_counters_node_t     *e;
-    ngx_counters_zone_sh_t  *sh;
+    uint64_t    until;
+    ngx_uint_t  method, queued;
 
-    sh = zone->sh;
     queued = 0;
 
     ngx_counters_lock(zone);
 
     if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
-        != NGX_COUNTERS_OPEN)
+        == NGX_COUNTERS_OPEN)
     {
-        goto done;
+        for (method = 0; method < NGX_COUNTERS_METHODS; method++) {
+            queued += ngx_counters_ages_locked(zone, &zone->sh->ages[method],
+                                               me, now, has, data);
+        }
     }
 
-    for (q = ngx_queue_head(&sh->ages), n = 0;
-         q != ngx_queue_sentinel(&sh->ages) && n < NGX_COUNTERS_AHEAD_SCAN;
+    ngx_counters_unlock(zone);
+
+    return queued;
+}
+
+
+static ngx_uint_t
+ngx_counters_ages_locked(ngx_counters_zone_t *zone, ngx_queue_t *ages,
+    ngx_counters_owner_t *me, uint64_t now, ngx_counters_has_pt has,
+    void *data)
+{
+    uint64_t              last;
+    ngx_uint_t            n, queued;
+    ngx_queue_t          *q, *next, *end;
+    ngx_counters_node_t  *e;
+
+    if (ngx_queue_empty(ages)) {
+        return 0;
+    }
+
+    queued = 0;
+    end = ngx_queue_last(ages);
+
+    e = ngx_queue_data(end, ngx_counters_node_t, age);
+    last = e->fetched + e->ttl;
+
+    for (q = ngx_queue_head(ages), n = 0;
+         q != ngx_queue_sentinel(ages) && n < NGX_COUNTERS_AHEAD_SCAN;
          q = next, n++)
     {
-        next = ngx_queue_next(q);
+        next = (q == end) ? ngx_queue_sentinel(ages) : ngx_queue_next(q);
         e = ngx_queue_data(q, ngx_counters_node_t, age);
 
         ngx_counters_fade_locked(zone, e, now);
 
-        if (!ngx_counters_due(zone, e, now)) {
+        if (ngx_counters_due(zone, e, now)) {
 
-            /* the jitter of ttl spreads ages by a tenth, no more */
-
-            if (!ngx_counters_due(zone, e, now + e->ttl / 8)) {
-                break;
+            if (e->asked + zone->conf.ahead < now) {
+                ngx_queue_remove(q);
+                q->next = NULL;
+                continue;
             }
 
+            queued += ngx_counters_refresh_locked(zone, e, me,
+                                                  NGX_COUNTERS_AHEAD, now,
+                                                  has, data);
             continue;
         }
 
-        if (e->asked + zone->conf.ahead < now) {
-            ngx_queue_remove(&e->age);
-            e->age.next = NULL;
+        if (e->fetched + e->ttl > last) {
+
+            /* fetched when the ttl was longer: it hides those behind it */
+
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(ages, q);
             continue;
         }
 
-        queued += ngx_counters_refresh_locked(zone, e, me, NGX_COUNTERS_AHEAD,
-                                              now, has, data);
+        /* the jitter of ttl spreads ages by a tenth, no more */
+
+        if (!ngx_counters_due(zone, e, now + e->ttl / 8)) {
+            break;
+        }
     }
-
-done:
-
-    ngx_counters_unlock(zone);
 
     return queued;
 }

@@ -147,7 +147,9 @@ struct ngx_counters_zone_sh_s {
     ngx_queue_t                lru;       /* with an answer; head: latest */
     ngx_queue_t                bare;      /* without: leave first */
     ngx_queue_t                idle;      /* credentials without entries */
-    ngx_queue_t                ages;      /* data, head: fetched longest ago */
+    ngx_queue_t                ages[NGX_COUNTERS_METHODS];
+                                          /* data, head: fetched longest ago;
+                                             a method has a ttl of its own */
     ngx_queue_t                queue[NGX_COUNTERS_CLASSES];
 
     ngx_counters_fade_t        fade;

@@ -104,7 +104,9 @@ ngx_counters_zone_init(ngx_counters_zone_t *zone, ngx_shm_zone_t *shm_zone,
     ngx_queue_init(&sh->lru);
     ngx_queue_init(&sh->bare);
     ngx_queue_init(&sh->idle);
-    ngx_queue_init(&sh->ages);
+    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
+        ngx_queue_init(&sh->ages[i]);
+    }
 
     for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
         ngx_queue_init(&sh->queue[i]);
@@ -498,7 +500,7 @@ ngx_counters_fill_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
                           &e->lru);
 
     if (e->listed) {
-        ngx_queue_insert_tail(&zone->sh->ages, &e->age);
+        ngx_queue_insert_tail(&zone->sh->ages[e->method], &e->age);
     }
 
     return NGX_OK;
