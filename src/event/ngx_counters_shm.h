@@ -31,8 +31,6 @@ typedef enum {
 typedef struct {
     uint32_t                headers;      /* lengths */
     uint32_t                body;
-    uint32_t                time_offset;  /* of "time" in the body, 0: none */
-    uint32_t                time;
     u_char                  etag[NGX_COUNTERS_ETAG_LEN];
     u_char                  data[1];
 } ngx_counters_blob_t;

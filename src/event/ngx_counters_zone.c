@@ -263,8 +263,6 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     view->headers.data = p;
     view->body.len = blob->body;
     view->body.data = p + blob->headers;
-    view->time.len = blob->time;
-    view->time.data = view->body.data + blob->time_offset;
 
     return NGX_OK;
 }
@@ -474,9 +472,6 @@ ngx_counters_fill_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
     blob->headers = answer->headers.len;
     blob->body = answer->body.len;
-    blob->time = answer->time.len;
-    blob->time_offset = answer->time.len
-                        ? answer->time.data - answer->body.data : 0;
 
     ngx_memcpy(blob->data, answer->headers.data, answer->headers.len);
     ngx_memcpy(blob->data + answer->headers.len, answer->body.data,

@@ -113,7 +113,6 @@ typedef struct {
                                                  negative, backoff */
     ngx_str_t                    headers;
     ngx_str_t                    body;
-    ngx_str_t                    time;        /* slice of the body, or empty */
 } ngx_counters_answer_in_t;
 
 
@@ -134,7 +133,6 @@ typedef struct {
     unsigned                     dry:1;       /* no quota for it now */
     ngx_str_t                    headers;
     ngx_str_t                    body;
-    ngx_str_t                    time;
     u_char                       etag[NGX_COUNTERS_ETAG_LEN];
 } ngx_counters_view_t;
 

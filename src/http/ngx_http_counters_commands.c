@@ -288,7 +288,6 @@ ngx_http_counters_commands_view(ngx_http_request_t *r,
 
     view->kind = NGX_COUNTERS_DATA;
     view->status = NGX_HTTP_OK;
-    view->time.len = 0;
 
     view->body.data = p;
     view->body.len = ngx_counters_batch_assemble(p, ctx->commands, answers,

@@ -415,11 +415,6 @@ ngx_http_counters_landed(ngx_http_counters_flight_t *flight,
     answer.headers = result->headers;
     answer.body = result->body;
 
-    if (reply.time.data) {
-        answer.time.len = reply.time.len;
-        answer.time.data = reply.time.data;
-    }
-
     if (reply.verdict == NGX_COUNTERS_REPLY_OPERATING
         && result->retry_after > 0)
     {
@@ -610,14 +605,6 @@ ngx_http_counters_part(ngx_http_counters_flight_t *flight, ngx_uint_t n,
     answer.body.len = p - answer.body.data;
     answer.status = part->status;
     answer.headers = result->headers;
-
-    if (part->verdict == NGX_COUNTERS_REPLY_GOOD && part->time.len) {
-
-        /* the envelope ends with the time and its own brace */
-
-        answer.time.len = part->time.len;
-        answer.time.data = p - 1 - part->time.len;
-    }
 
     ngx_http_counters_settle(flight, n, part->verdict, &answer,
                              part->reset_at);

@@ -311,13 +311,6 @@ ngx_http_counters_view(ngx_http_counters_item_t *item,
     view->body.len = answer->body.len;
     ngx_memcpy(p, answer->body.data, answer->body.len);
 
-    view->time.len = answer->time.len;
-
-    if (view->time.len) {
-        view->time.data = view->body.data
-                          + (answer->time.data - answer->body.data);
-    }
-
     return NGX_OK;
 }
 

@@ -8,10 +8,14 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_counters_json.h"
 #include "ngx_counters_reply.h"
 #include "ngx_http_counters_response.h"
 
 
+static ngx_uint_t ngx_http_counters_current_time(
+    ngx_http_counters_ctx_t *ctx, ngx_counters_view_t *view, ngx_str_t *parts,
+    u_char *time);
 static ngx_int_t ngx_http_counters_portal_headers(ngx_http_request_t *r,
     ngx_str_t *headers);
 static ngx_int_t ngx_http_counters_own_headers(ngx_http_request_t *r,
@@ -55,34 +59,56 @@ ngx_http_counters_response(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (lcf->time == NGX_HTTP_COUNTERS_TIME_CURRENT && view->time.len) {
+    n = 1;
+    parts[0] = view->body;
 
-        /* other bytes at each serving: nothing that an ETag could name */
+    if (lcf->time == NGX_HTTP_COUNTERS_TIME_CURRENT) {
+        n = ngx_http_counters_current_time(ctx, view, parts, time);
+    }
 
-        parts[0].data = view->body.data;
-        parts[0].len = view->time.data - view->body.data;
+    /* with the time of each serving there are no bytes an ETag could name */
 
-        parts[1].data = time;
-        parts[1].len = ngx_counters_reply_time(time, ngx_http_counters_now())
-                       - time;
-
-        parts[2].data = view->time.data + view->time.len;
-        parts[2].len = view->body.data + view->body.len - parts[2].data;
-        n = 3;
-
-    } else {
-
-        if (lcf->headers && stored && view->kind == NGX_COUNTERS_DATA
-            && ngx_http_counters_etag(r, view) != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        parts[0] = view->body;
-        n = 1;
+    if (n == 1 && lcf->headers && stored && view->kind == NGX_COUNTERS_DATA
+        && ngx_http_counters_etag(r, view) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_http_counters_body(r, parts, n);
+}
+
+
+/*
+ * Cuts the body around its "time", to be replaced by this moment's; returns
+ * the number of parts, 1 if it has none.  The answer to a batch was put
+ * together just now.
+ */
+
+static ngx_uint_t
+ngx_http_counters_current_time(ngx_http_counters_ctx_t *ctx,
+    ngx_counters_view_t *view, ngx_str_t *parts, u_char *time)
+{
+    ngx_counters_str_t  body, old;
+
+    body.len = view->body.len;
+    body.data = view->body.data;
+
+    if (ctx->commands
+        || ngx_counters_json_member(&body, "time", &old) != NGX_COUNTERS_OK)
+    {
+        return 1;
+    }
+
+    parts[0].len = old.data - body.data;
+
+    parts[1].data = time;
+    parts[1].len = ngx_counters_reply_time(time, ngx_http_counters_now())
+                   - time;
+
+    parts[2].data = old.data + old.len;
+    parts[2].len = body.data + body.len - parts[2].data;
+
+    return 3;
 }
 
 

@@ -10,7 +10,6 @@
 #include <ngx_http.h>
 
 #include "ngx_counters_entry.h"
-#include "ngx_counters_json.h"
 #include "ngx_http_counters_store.h"
 
 
@@ -178,7 +177,7 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
 {
     uint64_t                     now;
     ngx_uint_t                   i;
-    ngx_counters_str_t           in, slice;
+    ngx_counters_str_t           in;
     ngx_counters_entry_t         e;
     ngx_http_counters_worker_t  *w;
     ngx_http_counters_portal_t  *portal;
@@ -230,12 +229,6 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
     answer->headers.data = e.headers.data;
     answer->body.len = e.body.len;
     answer->body.data = e.body.data;
-
-    if (ngx_counters_json_member(&e.body, "time", &slice) == NGX_COUNTERS_OK)
-    {
-        answer->time.len = slice.len;
-        answer->time.data = slice.data;
-    }
 
     return NGX_OK;
 }
