@@ -58,6 +58,9 @@
 #define NGX_COUNTERS_AHEAD_SCAN   1000
 #define NGX_COUNTERS_AHEAD_LEAD   3000
 
+/* nobody looks away from the queue for longer, milliseconds */
+#define NGX_COUNTERS_SLEEP        5000
+
 /* how long a call waits for company at most, when its quota is spent */
 #define NGX_COUNTERS_COMPANY      1000
 
@@ -401,6 +404,8 @@ again:
 done:
 
     ngx_counters_unlock(zone);
+
+    *delay = ngx_min(*delay, NGX_COUNTERS_SLEEP);
 
     return rc;
 }

@@ -173,6 +173,7 @@ struct ngx_counters_zone_sh_s {
     ngx_uint_t                 nflying;
 
     uint64_t                   since;     /* the zone was made */
+    uint64_t                   clock;     /* last time it was looked over */
     u_char                     secret[NGX_COUNTERS_SECRET_LEN];
     ngx_atomic_t               stats[NGX_COUNTERS_STAT_ROWS]
                                     [NGX_COUNTERS_STAT_COUNT];

@@ -25,6 +25,9 @@
 /* and a credential without entries, whether accepted or refused */
 #define NGX_COUNTERS_CRED_KEEP    86400000
 
+/* by so much may the time of one worker lag behind another's, milliseconds */
+#define NGX_COUNTERS_LAG          10000
+
 
 static void ngx_counters_entry_insert(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
@@ -50,6 +53,12 @@ static ngx_uint_t ngx_counters_expire_list_locked(ngx_counters_zone_t *zone,
     ngx_queue_t *list, uint64_t now, ngx_uint_t n);
 static void ngx_counters_expire_creds_locked(ngx_counters_zone_t *zone,
     uint64_t now, ngx_uint_t n);
+static void ngx_counters_rewind_locked(ngx_counters_zone_t *zone,
+    uint64_t now);
+static void ngx_counters_rewind_list_locked(ngx_counters_zone_t *zone,
+    ngx_queue_t *list, uint64_t now);
+static void ngx_counters_rewind_creds_locked(ngx_counters_zone_t *zone,
+    ngx_rbtree_node_t *node, uint64_t now);
 static ngx_int_t ngx_counters_view_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now, ngx_pool_t *pool,
     ngx_counters_view_t *view);
@@ -999,11 +1008,107 @@ ngx_counters_expire_creds_locked(ngx_counters_zone_t *zone, uint64_t now,
 }
 
 
+/*
+ * The clock has been set back.  Times that lie ahead would hold refreshes up,
+ * and keep answers fresh, until it has caught up with them.
+ */
+
+static void
+ngx_counters_rewind_locked(ngx_counters_zone_t *zone, uint64_t now)
+{
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    sh->hold_until = ngx_min(sh->hold_until, now);
+    sh->probe = ngx_min(sh->probe, now);
+    sh->recovered = ngx_min(sh->recovered, now);
+    sh->offered = ngx_min(sh->offered, now);
+    sh->busy_until = ngx_min(sh->busy_until, now);
+    sh->since = ngx_min(sh->since, now);
+
+    sh->fade.since = ngx_min(sh->fade.since, now);
+    sh->fade.next = ngx_min(sh->fade.next, now);
+
+    sh->tasks.lease = ngx_min(sh->tasks.lease, now);
+    sh->tasks.first = ngx_min(sh->tasks.first, now);
+    sh->tasks.last = ngx_min(sh->tasks.last, now);
+    sh->tasks.hold = ngx_min(sh->tasks.hold, now);
+
+    ngx_counters_rewind_list_locked(zone, &sh->lru, now);
+    ngx_counters_rewind_list_locked(zone, &sh->bare, now);
+    ngx_counters_rewind_creds_locked(zone, sh->creds.root, now);
+}
+
+
+static void
+ngx_counters_rewind_list_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
+    uint64_t now)
+{
+    ngx_queue_t          *q;
+    ngx_counters_node_t  *e;
+
+    for (q = ngx_queue_head(list);
+         q != ngx_queue_sentinel(list);
+         q = ngx_queue_next(q))
+    {
+        e = ngx_queue_data(q, ngx_counters_node_t, lru);
+
+        /* how old data is cannot be known any more: it is stale */
+
+        if (e->fetched > now) {
+            e->fetched = now;
+            e->marked = (e->kind == NGX_COUNTERS_DATA) ? now - 1 : 0;
+        }
+
+        e->marked = ngx_min(e->marked, now);
+        e->asked = ngx_min(e->asked, now);
+        e->since = ngx_min(e->since, now);
+        e->lease = ngx_min(e->lease, now + zone->conf.timeout);
+        e->failed = ngx_min(e->failed, now);
+        e->retry = ngx_min(e->retry, now);
+        e->refused = ngx_min(e->refused, now);
+    }
+}
+
+
+static void
+ngx_counters_rewind_creds_locked(ngx_counters_zone_t *zone,
+    ngx_rbtree_node_t *node, uint64_t now)
+{
+    ngx_uint_t                 i;
+    ngx_counters_cred_node_t  *cred;
+
+    if (node == zone->sh->creds.sentinel) {
+        return;
+    }
+
+    cred = (ngx_counters_cred_node_t *) node;
+
+    cred->used = ngx_min(cred->used, now);
+    cred->accepted = ngx_min(cred->accepted, now);
+    cred->refused = ngx_min(cred->refused, now);
+
+    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
+        cred->hold[i] = ngx_min(cred->hold[i], now);
+    }
+
+    ngx_counters_rewind_creds_locked(zone, node->left, now);
+    ngx_counters_rewind_creds_locked(zone, node->right, now);
+}
+
+
 void
 ngx_counters_zone_expire(ngx_counters_zone_t *zone, uint64_t now,
     ngx_uint_t n)
 {
     ngx_counters_lock(zone);
+
+    if (now + NGX_COUNTERS_LAG < zone->sh->clock) {
+        ngx_counters_rewind_locked(zone, now);
+    }
+
+    zone->sh->clock = now;
 
     (void) ngx_counters_expire_list_locked(zone, &zone->sh->lru, now, n);
     (void) ngx_counters_expire_list_locked(zone, &zone->sh->bare, now, n);

@@ -319,7 +319,10 @@ ngx_uint_t ngx_counters_zone_purge(ngx_counters_zone_t *zone, uint64_t *user,
 ngx_uint_t ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when,
     uint64_t now);
 
-/* drops what has expired; looks at "n" of each list, oldest first */
+/*
+ * Drops what has expired; looks at "n" of each list, oldest first.  Called
+ * every second, it also notices when the clock has been set back.
+ */
 
 void ngx_counters_zone_expire(ngx_counters_zone_t *zone, uint64_t now,
     ngx_uint_t n);
