@@ -43,12 +43,15 @@ my %COMMAND = (
     SELECT   => sub { '+OK' },
     CLIENT   => \&client,
     GET      => \&get,
+    MGET     => sub ($, @keys) {
+        join "\r\n", '*' . @keys, map { bulk(live($_)) } @keys },
     SET      => \&set,
     DEL      => sub ($, @keys) { ':' . grep { delete $store{$_} } @keys },
     EXISTS   => sub ($, @keys) { ':' . grep { defined live($_) } @keys },
     PTTL     => \&pttl,
     FLUSHDB  => sub { %store = (); '+OK' },
     QUIT     => sub { '+OK' },
+    PUBLISH  => sub { ':0' },
     SUBSCRIBE => sub ($, $channel) {
         "*3\r\n\$9\r\nsubscribe\r\n" . bulk($channel) . "\r\n:1" },
 );
