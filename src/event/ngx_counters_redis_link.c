@@ -549,7 +549,9 @@ ngx_counters_redis_link_format(ngx_counters_redis_link_t *link,
     u_char      *p;
     ngx_uint_t   i;
 
-    size = sizeof("*" CRLF) - 1 + NGX_INT_T_LEN;
+    /* hiredis looks for further channels of a SUBSCRIBE up to a zero byte */
+
+    size = sizeof("*" CRLF) + NGX_INT_T_LEN;
 
     for (i = 0; i < nargs; i++) {
         size += sizeof("$" CRLF CRLF) - 1 + NGX_SIZE_T_LEN + args[i].len;
@@ -569,6 +571,7 @@ ngx_counters_redis_link_format(ngx_counters_redis_link_t *link,
     }
 
     *len = p - link->buf;
+    *p = '\0';
 
     return link->buf;
 }
