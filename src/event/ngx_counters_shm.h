@@ -44,30 +44,32 @@ typedef struct {
 
 typedef struct {
     ngx_rbtree_node_t       node;
-    ngx_queue_t             idle;         /* in sh->idle, if no entries */
-    ngx_queue_t             entries;
-    ngx_queue_t             pending[NGX_COUNTERS_CLASSES];
     uint64_t                used;         /* idle: when it was last used */
     uint64_t                accepted;     /* 0: never */
     uint64_t                refused;      /* 0: never */
+
+    /* a cache line of its own, the only one that a hit reads */
+
+    u_char                  digest[NGX_COUNTERS_DIGEST_LEN];
+
+    ngx_queue_t             idle;         /* in sh->idle, if no entries */
+    ngx_queue_t             entries;
+    ngx_queue_t             pending[NGX_COUNTERS_CLASSES];
     uint64_t                hold[NGX_COUNTERS_METHODS];
     uint32_t                nentries;
     uint32_t                npending;     /* QUEUED */
     uint32_t                nflying;
     unsigned                probe;        /* 1 << method: one call first */
-    u_char                  digest[NGX_COUNTERS_DIGEST_LEN];
 } ngx_counters_cred_node_t;
 
 
-/* kept within 256 bytes, a slab slot */
+/*
+ * Kept within 256 bytes, a slab slot.  What a fresh hit reads comes first,
+ * within two cache lines.
+ */
 
 typedef struct {
     ngx_rbtree_node_t          node;
-    ngx_queue_t                lru;       /* in sh->lru, or sh->bare */
-    ngx_queue_t                siblings;  /* in cred->entries */
-    ngx_queue_t                queue;     /* in sh->queue, while QUEUED */
-    ngx_queue_t                pending;   /* in cred->pending, likewise */
-    ngx_queue_t                age;       /* in sh->ages; next NULL: not */
     ngx_counters_cred_node_t  *cred;
     ngx_counters_blob_t       *blob;
 
@@ -75,13 +77,7 @@ typedef struct {
     uint64_t                   group;
     uint64_t                   fetched;
     uint64_t                   asked;     /* to within a second */
-    uint64_t                   since;     /* in this state */
-    uint64_t                   lease;     /* until when it is the owner's */
     uint64_t                   marked;    /* marked stale, 0: not */
-    uint64_t                   failed;    /* last failure */
-    uint64_t                   retry;     /* not asked again before */
-    uint64_t                   refused;   /* a 400, 401 or 403 */
-    uint64_t                   wake;      /* slots whose clients wait */
 
     uint32_t                   ttl;
     ngx_pid_t                  pid;       /* the owner, unless IDLE */
@@ -96,6 +92,19 @@ typedef struct {
     unsigned                   failures:5;
     unsigned                   split:3;   /* halved so often */
     unsigned                   listed:1;  /* in sh->lru, not sh->bare */
+
+    ngx_queue_t                lru;       /* in sh->lru, or sh->bare */
+    ngx_queue_t                siblings;  /* in cred->entries */
+    ngx_queue_t                queue;     /* in sh->queue, while QUEUED */
+    ngx_queue_t                pending;   /* in cred->pending, likewise */
+    ngx_queue_t                age;       /* in sh->ages; next NULL: not */
+
+    uint64_t                   since;     /* in this state */
+    uint64_t                   lease;     /* until when it is the owner's */
+    uint64_t                   failed;    /* last failure */
+    uint64_t                   retry;     /* not asked again before */
+    uint64_t                   refused;   /* a 400, 401 or 403 */
+    uint64_t                   wake;      /* slots whose clients wait */
 } ngx_counters_node_t;
 
 
