@@ -13,7 +13,7 @@
 /* after the first event, others are waited for, milliseconds */
 #define NGX_COUNTERS_TASKS_WINDOW    100
 
-/* between two times, the longer the more of them there have been in a row */
+/* between two times: with all of the quota in hand, and with none of it */
 #define NGX_COUNTERS_TASKS_GAP       400
 #define NGX_COUNTERS_TASKS_GAP_MAX   2000
 
@@ -41,6 +41,8 @@ static void ngx_counters_tasks_ask_locked(ngx_counters_zone_t *zone,
     ngx_counters_tasks_flight_t *flight);
 static void ngx_counters_tasks_wide_locked(ngx_counters_tasks_t *t,
     ngx_counters_users_t *users);
+static uint32_t ngx_counters_tasks_gap_locked(ngx_counters_zone_t *zone,
+    uint64_t now);
 
 
 void
@@ -65,7 +67,7 @@ ngx_counters_tasks_event(ngx_counters_zone_t *zone, uint64_t id,
         goto done;
     }
 
-    task->deleted |= (deleted != 0);
+    task->deleted = (deleted != 0);
 
     switch (task->state) {
 
@@ -181,9 +183,7 @@ ngx_counters_tasks_take(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
         goto done;
     }
 
-    t->gap = (now < t->last + 2 * t->gap)
-             ? ngx_min(2 * t->gap, NGX_COUNTERS_TASKS_GAP_MAX)
-             : NGX_COUNTERS_TASKS_GAP;
+    t->gap = ngx_counters_tasks_gap_locked(zone, now);
     t->last = now;
 
     rc = NGX_OK;
@@ -294,6 +294,30 @@ ngx_counters_tasks_wide_locked(ngx_counters_tasks_t *t,
 
     t->wide = 0;
     users->wide = 1;
+}
+
+
+/* a storm slows down as it spends the refreshes' share of the quota */
+
+static uint32_t
+ngx_counters_tasks_gap_locked(ngx_counters_zone_t *zone, uint64_t now)
+{
+    uint64_t                     level, limit;
+    ngx_counters_bucket_conf_t  *conf;
+
+    conf = &zone->conf.bucket;
+
+    level = ngx_counters_bucket_level(&zone->sh->bucket, conf, now);
+    limit = (uint64_t) conf->burst * (100 - zone->conf.reserve) / 100;
+
+    if (level >= limit) {
+        return conf->rate ? NGX_COUNTERS_TASKS_GAP_MAX
+                          : NGX_COUNTERS_TASKS_GAP;
+    }
+
+    return NGX_COUNTERS_TASKS_GAP
+           + (NGX_COUNTERS_TASKS_GAP_MAX - NGX_COUNTERS_TASKS_GAP) * level
+             / limit;
 }
 
 
