@@ -65,6 +65,8 @@
 #define NGX_COUNTERS_COMPANY      1000
 
 
+static void ngx_counters_lapse_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, uint64_t now);
 static void ngx_counters_own_locked(ngx_counters_node_t *e,
     ngx_counters_owner_t *me, ngx_counters_state_e state, uint64_t now);
 static void ngx_counters_queue_locked(ngx_counters_zone_t *zone,
@@ -138,9 +140,10 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         goto done;
     }
 
-    if (e->state != NGX_COUNTERS_IDLE
-        && ((e->state != NGX_COUNTERS_QUEUED && now > e->lease)
-            || (ask->check && !ngx_counters_alive(e->pid))))
+    ngx_counters_lapse_locked(zone, e, now);
+
+    if (ask->check && e->state != NGX_COUNTERS_IDLE
+        && !ngx_counters_alive(e->pid))
     {
         ngx_counters_release_locked(zone, e);
     }
@@ -172,6 +175,20 @@ done:
     ngx_counters_unlock(zone);
 
     return rc;
+}
+
+
+/* whoever should have done it has not, and is not waited for */
+
+static void
+ngx_counters_lapse_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    uint64_t now)
+{
+    if ((e->state == NGX_COUNTERS_LEASED || e->state == NGX_COUNTERS_FLYING)
+        && now > e->lease)
+    {
+        ngx_counters_release_locked(zone, e);
+    }
 }
 
 
@@ -343,7 +360,6 @@ again:
     e = ngx_counters_head_locked(zone, me, now, &first, delay);
 
     if (e == NULL) {
-        *delay = ngx_min(*delay, NGX_COUNTERS_PASS_WAIT);
         rc = ngx_counters_queued(sh) ? NGX_AGAIN : NGX_DONE;
         goto done;
     }
@@ -434,17 +450,19 @@ ngx_counters_queued(ngx_counters_zone_sh_t *sh)
 }
 
 
-/* "delay" is when the first of those that still wait for company has it */
+/* without one, "delay" is when some that there are may have become it */
 
 static ngx_counters_node_t *
 ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     uint64_t now, ngx_uint_t *first, ngx_msec_t *delay)
 {
-    ngx_msec_t            wait;
-    ngx_uint_t            i, class;
-    ngx_counters_node_t  *e;
+    ngx_msec_t               wait;
+    ngx_uint_t               i, class;
+    ngx_counters_node_t     *e;
+    ngx_counters_zone_sh_t  *sh;
 
-    *first = ngx_counters_turn(zone->sh);
+    sh = zone->sh;
+    *first = ngx_counters_turn(sh);
     *delay = NGX_COUNTERS_QUEUE_AGE;
 
     /* the one whose turn it is, then all in their order */
@@ -456,6 +474,11 @@ ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
         e = ngx_counters_first_locked(zone, class, me, now);
 
         if (e == NULL) {
+
+            if (sh->nqueued[class]) {
+                *delay = ngx_min(*delay, NGX_COUNTERS_PASS_WAIT);
+            }
+
             continue;
         }
 
@@ -879,6 +902,8 @@ ngx_counters_refresh_locked(ngx_counters_zone_t *zone,
     void *data)
 {
     uint64_t  until;
+
+    ngx_counters_lapse_locked(zone, e, now);
 
     if (e->state != NGX_COUNTERS_IDLE
         || zone->sh->nqueued[class] >= NGX_COUNTERS_QUEUE_MAX

@@ -549,12 +549,13 @@ ngx_http_counters_tick_handler(ngx_event_t *ev)
     ngx_http_counters_participants_pump(w);
 
     if (portal->ahead) {
-        if (ngx_counters_zone_ahead(portal->zone, ngx_http_counters_me(), now,
-                                    ngx_http_counters_has, w))
-        {
-            ngx_http_counters_flight_pump(w);
-        }
+        (void) ngx_counters_zone_ahead(portal->zone, ngx_http_counters_me(),
+                                       now, ngx_http_counters_has, w);
     }
+
+    /* also what another has queued, who may have died */
+
+    ngx_http_counters_flight_pump(w);
 
     if (now >= w->swept + NGX_HTTP_COUNTERS_TICK || now < w->swept) {
 
