@@ -2,6 +2,8 @@
 
 # The harness itself, with an nginx that does nothing but proxy: what the other
 # tests stand on.
+#
+# valgrind
 
 use v5.36;
 
