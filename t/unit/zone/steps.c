@@ -1,0 +1,491 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * The zone that is tested, what its sources are given instead of the real
+ * clock and processes, and the steps of a refresh.
+ */
+
+
+#include <sys/mman.h>
+
+#include "zone_test.h"
+
+
+/* no process has such an id */
+#define PID  0x7f000000
+
+
+ngx_counters_owner_t   workers[WORKERS];
+ngx_uint_t             workers_alive;
+ngx_uint_t             hash_collide;
+ngx_uint_t             zone_fail;
+ngx_pool_t            *test_pool;
+ngx_counters_flight_t  flight;
+ngx_msec_t             delay;
+ngx_uint_t             slot;
+uint64_t               woken;
+ngx_counters_view_t    view;
+
+static ngx_counters_zone_t  *current;
+static ngx_shm_zone_t        shm;
+static uint32_t             *sizes;      /* of the pieces, by place / 8 */
+static size_t                used;
+static ngx_uint_t            pieces;
+static ngx_uint_t            locks;
+static ngx_uint_t            unchecked;
+static char                  broken[256];
+static uint64_t              seed;
+
+
+/* called instead of what they are named after */
+
+int __wrap_kill(pid_t pid, int sig);
+uint32_t __wrap_ngx_counters_key_hash(const ngx_counters_key_t *key);
+void __wrap_ngx_shmtx_lock(ngx_shmtx_t *mtx);
+void __wrap_ngx_shmtx_unlock(ngx_shmtx_t *mtx);
+void *__wrap_ngx_slab_alloc_locked(ngx_slab_pool_t *pool, size_t size);
+void *__wrap_ngx_slab_calloc_locked(ngx_slab_pool_t *pool, size_t size);
+void *__wrap_ngx_slab_calloc(ngx_slab_pool_t *pool, size_t size);
+void __wrap_ngx_slab_free_locked(ngx_slab_pool_t *pool, void *p);
+
+int __real_kill(pid_t pid, int sig);
+uint32_t __real_ngx_counters_key_hash(const ngx_counters_key_t *key);
+void __real_ngx_shmtx_lock(ngx_shmtx_t *mtx);
+void __real_ngx_shmtx_unlock(ngx_shmtx_t *mtx);
+void *__real_ngx_slab_alloc_locked(ngx_slab_pool_t *pool, size_t size);
+void __real_ngx_slab_free_locked(ngx_slab_pool_t *pool, void *p);
+
+
+int
+__wrap_kill(pid_t pid, int sig)
+{
+    if (pid < PID) {
+        return __real_kill(pid, sig);
+    }
+
+    if (workers_alive & ((ngx_uint_t) 1 << (pid - PID))) {
+        return 0;
+    }
+
+    ngx_set_errno(ESRCH);
+
+    return -1;
+}
+
+
+uint32_t
+__wrap_ngx_counters_key_hash(const ngx_counters_key_t *key)
+{
+    if (hash_collide) {
+        return 7;
+    }
+
+    return __real_ngx_counters_key_hash(key);
+}
+
+
+void
+__wrap_ngx_shmtx_lock(ngx_shmtx_t *mtx)
+{
+    if (locks++) {
+        printf("Bail out! The mutex is locked twice\n");
+        exit(2);
+    }
+
+    __real_ngx_shmtx_lock(mtx);
+}
+
+
+/* whoever lets the zone go leaves it in order; a big one is looked at less */
+
+void
+__wrap_ngx_shmtx_unlock(ngx_shmtx_t *mtx)
+{
+    const char  *wrong;
+
+    if (--locks) {
+        printf("Bail out! The mutex is unlocked twice\n");
+        exit(2);
+    }
+
+    __real_ngx_shmtx_unlock(mtx);
+
+    if (current && broken[0] == '\0'
+        && ++unchecked > current->sh->nentries / 100)
+    {
+        unchecked = 0;
+        wrong = zone_check(current);
+
+        if (wrong) {
+            snprintf(broken, sizeof(broken), "%s", wrong);
+        }
+    }
+}
+
+
+void *
+__wrap_ngx_slab_alloc_locked(ngx_slab_pool_t *pool, size_t size)
+{
+    void  *p;
+
+    if (zone_fail && rnd(zone_fail) == 0) {
+        return NULL;
+    }
+
+    p = __real_ngx_slab_alloc_locked(pool, size);
+
+    if (p) {
+        sizes[((u_char *) p - (u_char *) pool) / 8] = size;
+        used += size;
+        pieces++;
+
+        memset(p, 0x5a, size);
+    }
+
+    return p;
+}
+
+
+void *
+__wrap_ngx_slab_calloc_locked(ngx_slab_pool_t *pool, size_t size)
+{
+    void  *p;
+
+    p = __wrap_ngx_slab_alloc_locked(pool, size);
+
+    if (p) {
+        ngx_memzero(p, size);
+    }
+
+    return p;
+}
+
+
+void *
+__wrap_ngx_slab_calloc(ngx_slab_pool_t *pool, size_t size)
+{
+    return __wrap_ngx_slab_calloc_locked(pool, size);
+}
+
+
+/* nothing that is used later survives it */
+
+void
+__wrap_ngx_slab_free_locked(ngx_slab_pool_t *pool, void *p)
+{
+    uint32_t  *size;
+
+    size = &sizes[((u_char *) p - (u_char *) pool) / 8];
+
+    if (*size == 0) {
+        printf("Bail out! What is freed was not allocated\n");
+        exit(2);
+    }
+
+    memset(p, 0xa5, *size);
+
+    used -= *size;
+    pieces--;
+    *size = 0;
+
+    __real_ngx_slab_free_locked(pool, p);
+}
+
+
+ngx_counters_zone_t *
+zone_new(size_t size)
+{
+    ngx_uint_t                  i;
+    ngx_slab_pool_t            *pool;
+    static ngx_counters_zone_t  zone;
+
+    zone_free(current);
+
+    ngx_memzero(&zone, sizeof(zone));
+    ngx_memzero(&shm, sizeof(shm));
+
+    ngx_str_set(&zone.name, "unit");
+
+    zone.conf.stale = 300000;
+    zone.conf.error = 3600000;
+    zone.conf.timeout = 10000;
+    zone.conf.batch = 1;
+    zone.conf.reserve = 20;
+    zone.conf.bucket.rate = 2000;
+    zone.conf.bucket.burst = 50000;
+
+    shm.shm.size = size;
+    shm.shm.log = ngx_cycle->log;
+    shm.shm.addr = mmap(NULL, size, PROT_READ|PROT_WRITE,
+                        MAP_ANON|MAP_SHARED, -1, 0);
+
+    sizes = calloc(size / 8 + 1, sizeof(uint32_t));
+
+    if (shm.shm.addr == MAP_FAILED || sizes == NULL) {
+        printf("Bail out! No memory\n");
+        exit(2);
+    }
+
+    /* as ngx_init_zone_pool() */
+
+    pool = (ngx_slab_pool_t *) shm.shm.addr;
+
+    pool->end = shm.shm.addr + size;
+    pool->min_shift = 3;
+    pool->addr = shm.shm.addr;
+
+    used = 0;
+    pieces = 0;
+    unchecked = 0;
+    broken[0] = '\0';
+    seed = 20240829;
+    hash_collide = 0;
+    zone_fail = 0;
+    workers_alive = (ngx_uint_t) -1;
+
+    for (i = 0; i < WORKERS; i++) {
+        workers[i].pid = (i == 0) ? ngx_pid : (ngx_pid_t) (PID + i);
+        workers[i].slot = i;
+    }
+
+    if (ngx_shmtx_create(&pool->mutex, &pool->lock, NULL) != NGX_OK) {
+        printf("Bail out! No mutex\n");
+        exit(2);
+    }
+
+    ngx_slab_init(pool);
+
+    if (ngx_counters_zone_init(&zone, &shm, NULL) != NGX_OK) {
+        printf("Bail out! No zone\n");
+        exit(2);
+    }
+
+    current = &zone;
+
+    return current;
+}
+
+
+void
+zone_free(ngx_counters_zone_t *zone)
+{
+    if (zone) {
+        munmap(shm.shm.addr, shm.shm.size);
+        free(sizes);
+        current = NULL;
+    }
+}
+
+
+size_t
+zone_used(ngx_uint_t *n)
+{
+    *n = pieces;
+
+    return used;
+}
+
+
+const char *
+zone_broken(ngx_counters_zone_t *zone)
+{
+    return broken[0] ? broken : zone_check(zone);
+}
+
+
+ngx_counters_node_t *
+zone_find(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
+{
+    return ngx_counters_find_locked(zone, key);
+}
+
+
+u_char *
+digest(ngx_uint_t cred)
+{
+    static u_char  buf[NGX_COUNTERS_DIGEST_LEN];
+
+    memset(buf, 0x33, sizeof(buf));
+
+    buf[cred < 256 ? sizeof(buf) - 1 : 0] = (u_char) cred;
+
+    return buf;
+}
+
+
+/* good for some calls: there are as many places */
+
+ngx_counters_key_t *
+key(ngx_uint_t cred, uint64_t user)
+{
+    ngx_counters_call_t        call;
+    static ngx_uint_t          n;
+    static ngx_counters_key_t  keys[16];
+
+    n = (n + 1) % 16;
+
+    call.method = NGX_COUNTERS_TASKS;
+    call.type = NGX_COUNTERS_VIEW_ALL;
+    call.user = user;
+    call.group = 0;
+
+    ngx_counters_key_make(&keys[n], digest(cred), &call);
+
+    return &keys[n];
+}
+
+
+ngx_counters_answer_in_t *
+answer(ngx_counters_kind_e kind, const char *body, uint64_t fetched)
+{
+    static ngx_counters_answer_in_t  a;
+
+    ngx_memzero(&a, sizeof(a));
+
+    a.kind = kind;
+    a.status = (kind == NGX_COUNTERS_DATA) ? 200
+               : (kind == NGX_COUNTERS_NEGATIVE) ? 400 : 502;
+    a.fetched = fetched;
+    a.ttl = 60000;
+    a.body.data = (u_char *) body;
+    a.body.len = strlen(body);
+
+    ngx_str_set(&a.headers, "Content-Type: application/json" CRLF);
+
+    return &a;
+}
+
+
+ngx_counters_answer_in_t *
+redis(const char *body, uint64_t fetched)
+{
+    ngx_counters_answer_in_t  *a;
+
+    a = answer(NGX_COUNTERS_DATA, body, fetched);
+    a->origin = NGX_COUNTERS_FROM_REDIS;
+
+    return a;
+}
+
+
+ngx_int_t
+lease(ngx_counters_zone_t *zone, ngx_counters_key_t *key, ngx_uint_t worker,
+    ngx_counters_class_e class, uint64_t now)
+{
+    ngx_counters_ask_t  ask;
+
+    ngx_memzero(&ask, sizeof(ask));
+
+    ask.class = class;
+    ask.lease = 11000;
+    ask.wait = (class == NGX_COUNTERS_WAITING);
+
+    return ngx_counters_zone_acquire(zone, key, &workers[worker], &ask, now);
+}
+
+
+ngx_int_t
+enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+    ngx_uint_t worker, ngx_counters_class_e class, uint64_t now)
+{
+    return ngx_counters_zone_enqueue(zone, key, &workers[worker], class, 0,
+                                     now);
+}
+
+
+ngx_int_t
+queue(ngx_counters_zone_t *zone, ngx_counters_key_t *key, ngx_uint_t worker,
+    ngx_counters_class_e class, uint64_t now)
+{
+    ngx_int_t  rc;
+
+    rc = lease(zone, key, worker, class, now);
+
+    return (rc == NGX_OK) ? enqueue(zone, key, worker, class, now) : rc;
+}
+
+
+ngx_int_t
+dispatch(ngx_counters_zone_t *zone, ngx_uint_t worker, uint64_t now)
+{
+    delay = 0;
+    slot = 99;
+    flight.n = 0;
+
+    return ngx_counters_zone_dispatch(zone, &workers[worker], now, &flight,
+                                      &delay, &slot);
+}
+
+
+ngx_uint_t
+finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key, ngx_uint_t worker,
+    ngx_counters_answer_in_t *answer, uint64_t now)
+{
+    ngx_uint_t  stored;
+
+    woken = ngx_counters_zone_finish(zone, key, &workers[worker], answer, now,
+                                     &stored);
+
+    return stored;
+}
+
+
+ngx_uint_t
+put(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+    ngx_counters_answer_in_t *answer)
+{
+    uint64_t            now;
+    ngx_counters_ask_t  ask;
+
+    now = answer->fetched;
+
+    ngx_memzero(&ask, sizeof(ask));
+
+    ask.lease = 11000;
+    ask.seen = now;
+
+    if (ngx_counters_zone_acquire(zone, key, &workers[0], &ask, now)
+        != NGX_OK)
+    {
+        return 0;
+    }
+
+    return finish(zone, key, 0, answer, now);
+}
+
+
+ngx_int_t
+look(ngx_counters_zone_t *zone, ngx_counters_key_t *key, uint64_t now)
+{
+    ngx_reset_pool(test_pool);
+
+    memset(&view, 0x77, sizeof(view));
+
+    return ngx_counters_zone_lookup(zone, key, now, test_pool, &view);
+}
+
+
+int
+has_body(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+    const char *body)
+{
+    ngx_counters_node_t  *e;
+
+    e = zone_find(zone, key);
+
+    return e && e->blob && e->blob->body == strlen(body)
+           && memcmp(e->blob->data + e->blob->headers, body, e->blob->body)
+              == 0;
+}
+
+
+uint32_t
+rnd(uint32_t n)
+{
+    seed ^= seed >> 12;
+    seed ^= seed << 25;
+    seed ^= seed >> 27;
+
+    return (uint32_t) ((seed * 0x2545f4914f6cdd1dULL) >> 32) % n;
+}
