@@ -277,6 +277,10 @@ ngx_http_counters_body_text(ngx_http_request_t *r, ngx_counters_str_t *body)
         b = cl->buf;
         len = (size_t) ngx_buf_size(b);
 
+        if (len == 0) {
+            continue;   /* the last buffer of a chunked body has no memory */
+        }
+
         if (!b->in_file) {
             p = ngx_cpymem(p, b->pos, len);
             continue;
