@@ -338,7 +338,9 @@ ngx_counters_args_json(ngx_counters_args_t *args, const ngx_counters_str_t *in)
     const char    *name;
     json_error_t   error;
 
-    if (in->len == 0) {
+    /* jansson skips a NUL behind a number */
+
+    if (in->len == 0 || memchr(in->data, '\0', in->len)) {
         return NGX_COUNTERS_DECLINED;
     }
 

@@ -25,7 +25,9 @@ ngx_counters_json_valid(const ngx_counters_str_t *text)
     json_t        *json;
     json_error_t   error;
 
-    if (text->len == 0) {
+    /* jansson skips a NUL behind a number */
+
+    if (text->len == 0 || memchr(text->data, '\0', text->len)) {
         return NGX_COUNTERS_DECLINED;
     }
 

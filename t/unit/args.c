@@ -453,6 +453,7 @@ nul(void)
     static char  form[] = "a=x\0y";
     static char  name[] = "a\0b=x";
     static char  json[] = "{\"a\":\"x\0y\"}";
+    static char  number[] = "{\"a\":7\0}";
     static char  part[] = PART("a") "x\0y" END;
     static char  file[] = "--xYz\r\nContent-Disposition: form-data; name=a; "
                           "filename=b\r\n\r\nx\0y" END;
@@ -477,6 +478,11 @@ nul(void)
     s.len = sizeof(json) - 1;
     is_int(ngx_counters_args_json(&args, &s), NGX_COUNTERS_DECLINED,
            "a raw NUL in JSON");
+
+    s.data = (unsigned char *) number;
+    s.len = sizeof(number) - 1;
+    is_int(ngx_counters_args_json(&args, &s), NGX_COUNTERS_DECLINED,
+           "a raw NUL behind a number in JSON");
 
     type.data = (unsigned char *) MULTI;
     type.len = sizeof(MULTI) - 1;

@@ -169,6 +169,11 @@ main(void)
                "invalid: %s", label(invalid[i]));
     }
 
+    s.data = (unsigned char *) "{\"a\":7\0}";
+    s.len = sizeof("{\"a\":7\0}") - 1;
+    is_int(ngx_counters_json_valid(&s), NGX_COUNTERS_DECLINED,
+           "a NUL behind a number is invalid");
+
     deep = malloc(1000001);
     memset(deep, '[', 1000000);
     deep[1000000] = '\0';
