@@ -31,32 +31,11 @@
 /* in so many dispatches every class comes first once: nobody starves */
 #define NGX_COUNTERS_TURN         8
 
-#define NGX_COUNTERS_QUEUE_MAX    20000
 #define NGX_COUNTERS_UNKNOWN_MAX  2000
-
-/* the portal is held after so many failures in a row, milliseconds */
-#define NGX_COUNTERS_FAILURES     3
-#define NGX_COUNTERS_HOLD_FIRST   500
-#define NGX_COUNTERS_HOLD_MAX     5000
-
-#define NGX_COUNTERS_LIMIT_FIRST      1000
-#define NGX_COUNTERS_LIMIT_MAX        60000
-#define NGX_COUNTERS_OVERLOAD_FIRST   60000
-#define NGX_COUNTERS_OVERLOAD_MAX     600000
-#define NGX_COUNTERS_OPERATING_HOLD   60000
-#define NGX_COUNTERS_OPERATING_MAX    600000
-#define NGX_COUNTERS_REFUSED_HOLD     10000
 
 /* the same key is not asked for again at once after a failure */
 #define NGX_COUNTERS_RETRY_FIRST  1000
 #define NGX_COUNTERS_RETRY_MAX    30000
-
-/* a flight's lease outlives its timeout by this */
-#define NGX_COUNTERS_LEASE_SLACK  1000
-
-/* entries of a method looked at in one go for refresh-ahead */
-#define NGX_COUNTERS_AHEAD_SCAN   1000
-#define NGX_COUNTERS_AHEAD_LEAD   3000
 
 /* nobody looks away from the queue for longer, milliseconds */
 #define NGX_COUNTERS_SLEEP        5000
@@ -65,12 +44,6 @@
 #define NGX_COUNTERS_COMPANY      1000
 
 
-static void ngx_counters_lapse_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, uint64_t now);
-static void ngx_counters_own_locked(ngx_counters_node_t *e,
-    ngx_counters_owner_t *me, ngx_counters_state_e state, uint64_t now);
-static void ngx_counters_queue_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, ngx_counters_class_e class, ngx_uint_t front);
 static ngx_uint_t ngx_counters_known(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t *cred);
 static ngx_uint_t ngx_counters_common(ngx_counters_zone_t *zone,
@@ -89,10 +62,6 @@ static ngx_counters_node_t *ngx_counters_first_locked(
 static ngx_uint_t ngx_counters_busy(ngx_counters_zone_sh_t *sh,
     ngx_uint_t slot, uint64_t now);
 static ngx_uint_t ngx_counters_turn(ngx_counters_zone_sh_t *sh);
-static uint64_t ngx_counters_quota(ngx_counters_zone_t *zone,
-    ngx_uint_t class, ngx_uint_t first);
-static ngx_msec_t ngx_counters_delay_locked(ngx_counters_zone_t *zone,
-    uint64_t limit, uint64_t now);
 static ngx_int_t ngx_counters_offer_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now, ngx_msec_t *delay,
     ngx_uint_t *slot);
@@ -102,12 +71,6 @@ static void ngx_counters_take_locked(ngx_counters_zone_t *zone,
 static void ngx_counters_fly_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_counters_owner_t *me, uint64_t now,
     ngx_counters_flight_t *flight);
-static uint32_t ngx_counters_lead(ngx_counters_node_t *e);
-static ngx_uint_t ngx_counters_ages_locked(ngx_counters_zone_t *zone,
-    ngx_queue_t *ages, ngx_counters_owner_t *me, uint64_t now,
-    ngx_counters_has_pt has, void *data);
-static ngx_uint_t ngx_counters_due(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_answer_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_counters_answer_in_t *answer, uint64_t now);
 
@@ -180,7 +143,7 @@ done:
 
 /* whoever should have done it has not, and is not waited for */
 
-static void
+void
 ngx_counters_lapse_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     uint64_t now)
 {
@@ -201,7 +164,7 @@ ngx_counters_alive(ngx_pid_t pid)
 }
 
 
-static void
+void
 ngx_counters_own_locked(ngx_counters_node_t *e, ngx_counters_owner_t *me,
     ngx_counters_state_e state, uint64_t now)
 {
@@ -231,7 +194,7 @@ ngx_counters_common(ngx_counters_zone_t *zone, ngx_counters_cred_node_t *cred)
 }
 
 
-static void
+void
 ngx_counters_queue_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     ngx_counters_class_e class, ngx_uint_t front)
 {
@@ -619,98 +582,6 @@ ngx_counters_turn(ngx_counters_zone_sh_t *sh)
 
 
 /*
- * Refreshes leave the reserve to requests passed through, and of the rest
- * each class leaves some to those that come before it, unless it is its
- * turn.  They lose nothing by that: what counts for them is the drain.
- */
-
-static uint64_t
-ngx_counters_quota(ngx_counters_zone_t *zone, ngx_uint_t class,
-    ngx_uint_t first)
-{
-    uint64_t  limit;
-
-    static uint8_t  shares[NGX_COUNTERS_CLASSES] = { 100, 75, 50, 50 };
-
-    limit = (uint64_t) zone->conf.bucket.burst * (100 - zone->conf.reserve)
-            / 100;
-
-    if (class != first) {
-        limit = limit * shares[class] / 100;
-    }
-
-    return ngx_max(limit, 1000);
-}
-
-
-ngx_uint_t
-ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now)
-{
-    uint64_t  level;
-
-    if (zone->conf.bucket.rate == 0) {
-        return 0;
-    }
-
-    level = ngx_counters_bucket_level(&zone->sh->bucket, &zone->conf.bucket,
-                                      now);
-
-    return level + 1000 > ngx_counters_quota(zone, NGX_COUNTERS_WAITING,
-                                           NGX_COUNTERS_WAITING);
-}
-
-
-uint32_t
-ngx_counters_spend_locked(ngx_counters_zone_t *zone, uint64_t now)
-{
-    uint32_t                 delay;
-    uint64_t                 until;
-    ngx_counters_zone_sh_t  *sh;
-
-    sh = zone->sh;
-
-    if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
-        != NGX_COUNTERS_OPEN)
-    {
-        return (uint32_t) ngx_max(until - now, 1);
-    }
-
-    delay = ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
-                                     ngx_counters_quota(zone,
-                                                        NGX_COUNTERS_STALE,
-                                                        NGX_COUNTERS_STALE));
-
-    if (delay == 0 && sh->hold != NGX_COUNTERS_OPEN) {
-        sh->probe = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
-    }
-
-    return delay;
-}
-
-
-/* until there is quota for one more */
-
-static ngx_msec_t
-ngx_counters_delay_locked(ngx_counters_zone_t *zone, uint64_t limit,
-    uint64_t now)
-{
-    uint64_t                 level;
-    ngx_counters_zone_sh_t  *sh;
-
-    sh = zone->sh;
-
-    level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket, now);
-
-    if (level + 1000 <= limit) {
-        return 0;
-    }
-
-    return ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
-                                    limit);
-}
-
-
-/*
  * The head is another worker's: it alone has the credential.  NGX_DECLINED:
  * it has not taken it, being busy or of another generation.
  */
@@ -801,145 +672,6 @@ ngx_counters_fly_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     zone->sh->nflying++;
     e->cred->nflying++;
 }
-
-
-/* refresh-ahead */
-
-
-ngx_uint_t
-ngx_counters_zone_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
-    uint64_t now, ngx_counters_has_pt has, void *data)
-{
-    uint64_t    until;
-    ngx_uint_t  method, queued;
-
-    queued = 0;
-
-    ngx_counters_lock(zone);
-
-    if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
-        == NGX_COUNTERS_OPEN)
-    {
-        for (method = 0; method < NGX_COUNTERS_METHODS; method++) {
-            queued += ngx_counters_ages_locked(zone, &zone->sh->ages[method],
-                                               me, now, has, data);
-        }
-    }
-
-    ngx_counters_unlock(zone);
-
-    return queued;
-}
-
-
-static ngx_uint_t
-ngx_counters_ages_locked(ngx_counters_zone_t *zone, ngx_queue_t *ages,
-    ngx_counters_owner_t *me, uint64_t now, ngx_counters_has_pt has,
-    void *data)
-{
-    uint64_t              last;
-    ngx_uint_t            n, queued;
-    ngx_queue_t          *q, *next, *end;
-    ngx_counters_node_t  *e;
-
-    if (ngx_queue_empty(ages)) {
-        return 0;
-    }
-
-    queued = 0;
-    end = ngx_queue_last(ages);
-
-    e = ngx_queue_data(end, ngx_counters_node_t, age);
-    last = e->fetched + e->ttl;
-
-    for (q = ngx_queue_head(ages), n = 0;
-         q != ngx_queue_sentinel(ages) && n < NGX_COUNTERS_AHEAD_SCAN;
-         q = next, n++)
-    {
-        next = (q == end) ? ngx_queue_sentinel(ages) : ngx_queue_next(q);
-        e = ngx_queue_data(q, ngx_counters_node_t, age);
-
-        ngx_counters_fade_locked(zone, e, now);
-
-        if (ngx_counters_due(zone, e, now)) {
-
-            if (e->asked + zone->conf.ahead < now) {
-                ngx_queue_remove(q);
-                q->next = NULL;
-                continue;
-            }
-
-            queued += ngx_counters_refresh_locked(zone, e, me,
-                                                  NGX_COUNTERS_AHEAD, now,
-                                                  has, data);
-            continue;
-        }
-
-        if (e->fetched + e->ttl > last) {
-
-            /* fetched when the ttl was longer: it hides those behind it */
-
-            ngx_queue_remove(q);
-            ngx_queue_insert_tail(ages, q);
-            continue;
-        }
-
-        /* the jitter of ttl spreads ages by a tenth, no more */
-
-        if (!ngx_counters_due(zone, e, now + e->ttl / 8)) {
-            break;
-        }
-    }
-
-    return queued;
-}
-
-
-ngx_uint_t
-ngx_counters_refresh_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, ngx_counters_owner_t *me,
-    ngx_counters_class_e class, uint64_t now, ngx_counters_has_pt has,
-    void *data)
-{
-    uint64_t  until;
-
-    ngx_counters_lapse_locked(zone, e, now);
-
-    if (e->state != NGX_COUNTERS_IDLE
-        || zone->sh->nqueued[class] >= NGX_COUNTERS_QUEUE_MAX
-        || ngx_counters_hold_locked(zone, e, e->cred, e->method, now, &until)
-           != NGX_COUNTERS_OPEN
-        || !has(data, e->cred->digest))
-    {
-        return 0;
-    }
-
-    ngx_counters_own_locked(e, me, NGX_COUNTERS_QUEUED, now);
-    e->split = 0;
-    ngx_counters_queue_locked(zone, e, class, 0);
-
-    return 1;
-}
-
-
-static ngx_uint_t
-ngx_counters_due(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    uint64_t now)
-{
-    return now + ngx_counters_lead(e) >= e->fetched + e->ttl || e->marked;
-}
-
-
-/* half of it for company, half for the portal's answer */
-
-static uint32_t
-ngx_counters_lead(ngx_counters_node_t *e)
-{
-    return ngx_min(e->ttl / 10, NGX_COUNTERS_AHEAD_LEAD);
-}
-
-
-/* answers */
 
 
 uint64_t
@@ -1052,210 +784,4 @@ ngx_counters_answer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     }
 
     return 1;
-}
-
-
-/* holds */
-
-
-ngx_counters_hold_e
-ngx_counters_hold_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    ngx_counters_cred_node_t *cred, ngx_uint_t method, uint64_t now,
-    uint64_t *until)
-{
-    ngx_counters_zone_sh_t  *sh;
-
-    sh = zone->sh;
-
-    if (sh->hold != NGX_COUNTERS_OPEN) {
-
-        *until = ngx_max(sh->hold_until, sh->probe);
-
-        if (*until > now) {
-            return sh->hold;
-        }
-    }
-
-    if (cred && cred->hold[method] > now) {
-        *until = cred->hold[method];
-        return cred->refused ? NGX_COUNTERS_BACKOFF : NGX_COUNTERS_OPERATED;
-    }
-
-    if (e && e->retry > now && e->failed >= sh->recovered) {
-        *until = e->retry;
-        return NGX_COUNTERS_BACKOFF;
-    }
-
-    *until = 0;
-
-    return NGX_COUNTERS_OPEN;
-}
-
-
-ngx_uint_t
-ngx_counters_zone_portal_good(ngx_counters_zone_t *zone, uint64_t now)
-{
-    ngx_uint_t               lifted;
-    ngx_counters_zone_sh_t  *sh;
-
-    sh = zone->sh;
-    lifted = 0;
-
-    ngx_counters_lock(zone);
-
-    /* an answer that was under way before a limit does not lift it */
-
-    if (sh->hold == NGX_COUNTERS_BACKOFF || sh->hold_until <= now) {
-
-        if (sh->hold != NGX_COUNTERS_OPEN) {
-            sh->recovered = now;
-            lifted = 1;
-        }
-
-        sh->hold = NGX_COUNTERS_OPEN;
-        sh->hold_until = 0;
-        sh->probe = 0;
-        sh->failures = 0;
-    }
-
-    ngx_counters_unlock(zone);
-
-    return lifted;
-}
-
-
-ngx_uint_t
-ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
-    ngx_counters_hold_e hold, uint64_t now, uint64_t until)
-{
-    uint32_t                 first, max;
-    ngx_uint_t               n;
-    ngx_counters_zone_sh_t  *sh;
-
-    sh = zone->sh;
-
-    ngx_counters_lock(zone);
-
-    if (hold == NGX_COUNTERS_LIMITED) {
-        ngx_counters_bucket_fill(&sh->bucket, &zone->conf.bucket, now);
-    }
-
-    /* several calls that were under way together fail but once */
-
-    if (sh->hold == hold && sh->hold_until > now) {
-        ngx_counters_unlock(zone);
-        return 0;
-    }
-
-    n = sh->failures + 1;
-
-    switch (hold) {
-
-    case NGX_COUNTERS_LIMITED:
-        first = NGX_COUNTERS_LIMIT_FIRST;
-        max = NGX_COUNTERS_LIMIT_MAX;
-        break;
-
-    case NGX_COUNTERS_OVERLOADED:
-        first = NGX_COUNTERS_OVERLOAD_FIRST;
-        max = NGX_COUNTERS_OVERLOAD_MAX;
-        break;
-
-    default: /* NGX_COUNTERS_BACKOFF */
-
-        if (n < NGX_COUNTERS_FAILURES && sh->hold == NGX_COUNTERS_OPEN) {
-            sh->failures++;
-            ngx_counters_unlock(zone);
-            return 0;
-        }
-
-        n -= ngx_min(n - 1, NGX_COUNTERS_FAILURES - 1);
-        first = NGX_COUNTERS_HOLD_FIRST;
-        max = NGX_COUNTERS_HOLD_MAX;
-    }
-
-    if (until <= now) {
-        until = now + ngx_counters_backoff(n, first, max, ngx_random());
-    }
-
-    until = ngx_min(until, now + NGX_COUNTERS_OVERLOAD_MAX);
-
-    if (sh->hold != NGX_COUNTERS_OPEN && sh->hold_until >= until) {
-
-        /* of two holds the longer one */
-
-        ngx_counters_unlock(zone);
-        return 0;
-    }
-
-    sh->failures++;
-    sh->hold = hold;
-    sh->hold_until = until;
-    sh->probe = 0;
-
-    ngx_counters_unlock(zone);
-
-    return 1;
-}
-
-
-void
-ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
-    ngx_uint_t method, uint64_t now, uint64_t until)
-{
-    ngx_counters_cred_node_t  *cred;
-
-    ngx_counters_lock(zone);
-
-    cred = ngx_counters_insert_cred_locked(zone, digest, now);
-
-    if (cred) {
-        if (until <= now) {
-            until = now + NGX_COUNTERS_OPERATING_HOLD;
-        }
-
-        cred->hold[method] = ngx_min(until,
-                                     now + NGX_COUNTERS_OPERATING_MAX);
-        cred->probe |= 1 << method;
-    }
-
-    ngx_counters_unlock(zone);
-}
-
-
-void
-ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
-{
-    ngx_uint_t                 i;
-    ngx_counters_cred_node_t  *cred;
-
-    ngx_counters_lock(zone);
-
-    cred = ngx_counters_insert_cred_locked(zone, zone->common_cred, now);
-
-    if (cred) {
-        cred->refused = now;
-
-        for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
-            cred->hold[i] = now + NGX_COUNTERS_REFUSED_HOLD;
-            cred->probe |= 1 << i;
-        }
-    }
-
-    ngx_counters_unlock(zone);
-}
-
-
-void
-ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now)
-{
-    if (zone->conf.bucket.rate == 0) {
-        return;
-    }
-
-    ngx_counters_lock(zone);
-
-    ngx_counters_bucket_add(&zone->sh->bucket, &zone->conf.bucket, now);
-
-    ngx_counters_unlock(zone);
 }

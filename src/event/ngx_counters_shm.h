@@ -15,7 +15,15 @@
 #include "ngx_counters_zone.h"
 
 
-#define NGX_COUNTERS_STAT_ROWS  16
+#define NGX_COUNTERS_STAT_ROWS    16
+
+/* how many may go to make room for one allocation */
+#define NGX_COUNTERS_EVICT        64
+
+#define NGX_COUNTERS_QUEUE_MAX    20000
+
+/* a flight's lease outlives its timeout by this */
+#define NGX_COUNTERS_LEASE_SLACK  1000
 
 
 typedef enum {
@@ -193,6 +201,9 @@ struct ngx_counters_zone_sh_s {
 #define ngx_counters_unlock(zone)  ngx_shmtx_unlock(&(zone)->shpool->mutex)
 
 
+/* table */
+
+void ngx_counters_table_init(ngx_counters_zone_sh_t *sh);
 ngx_counters_node_t *ngx_counters_find_locked(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key);
 ngx_counters_node_t *ngx_counters_insert_locked(ngx_counters_zone_t *zone,
@@ -205,6 +216,9 @@ ngx_counters_cred_node_t *ngx_counters_find_cred_locked(
 ngx_counters_cred_node_t *ngx_counters_insert_cred_locked(
     ngx_counters_zone_t *zone, const u_char *digest, uint64_t now);
 
+void ngx_counters_delete_cred_locked(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred);
+
 /* replaces what an entry holds; NGX_ERROR when there is no room */
 
 ngx_int_t ngx_counters_fill_locked(ngx_counters_zone_t *zone,
@@ -214,7 +228,17 @@ void ngx_counters_clear_locked(ngx_counters_zone_t *zone,
 
 void ngx_counters_key_locked(ngx_counters_node_t *e, ngx_counters_key_t *key);
 
-/* whether a refresh of the entry (NULL: of a new one) may be asked for */
+/* room: NULL when there is none, even after others but "keep" have gone */
+
+void *ngx_counters_alloc_locked(ngx_counters_zone_t *zone, size_t size,
+    ngx_counters_node_t *keep, uint64_t now);
+
+/* drops what has expired at the end of a list, looking at "n" at most */
+
+ngx_uint_t ngx_counters_expire_list_locked(ngx_counters_zone_t *zone,
+    ngx_queue_t *list, uint64_t now, ngx_uint_t n);
+
+/* quota: whether a refresh of the entry (NULL: a new one) may be asked for */
 
 ngx_counters_hold_e ngx_counters_hold_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_counters_cred_node_t *cred,
@@ -230,6 +254,20 @@ ngx_uint_t ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now);
  */
 
 uint32_t ngx_counters_spend_locked(ngx_counters_zone_t *zone, uint64_t now);
+
+/* up to which level of the bucket a class may take, thousandths */
+
+uint64_t ngx_counters_quota(ngx_counters_zone_t *zone, ngx_uint_t class,
+    ngx_uint_t first);
+
+/* milliseconds until there is quota for one more, 0: now */
+
+ngx_msec_t ngx_counters_delay_locked(ngx_counters_zone_t *zone,
+    uint64_t limit, uint64_t now);
+
+/* how long before its end of life an entry is refreshed ahead, milliseconds */
+
+uint32_t ngx_counters_lead(ngx_counters_node_t *e);
 
 /* queues an idle entry, if "has" says that its credential is there */
 
@@ -252,7 +290,17 @@ void ngx_counters_fade_locked(ngx_counters_zone_t *zone,
 uint64_t ngx_counters_mark_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_counters_answer_in_t *answer);
 
-/* out of whatever state it is in: IDLE */
+/*
+ * queue: a lease that has run out is nobody's; an entry becomes a worker's,
+ * in a state; an entry takes its place in a class; out of any state, IDLE.
+ */
+
+void ngx_counters_lapse_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, uint64_t now);
+void ngx_counters_own_locked(ngx_counters_node_t *e, ngx_counters_owner_t *me,
+    ngx_counters_state_e state, uint64_t now);
+void ngx_counters_queue_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_class_e class, ngx_uint_t front);
 
 void ngx_counters_release_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e);

@@ -1,0 +1,322 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * May the portal be asked now?  The bucket, and the holds after failures and
+ * limits.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_counters_shm.h"
+
+
+/* the portal is held after so many failures in a row, milliseconds */
+#define NGX_COUNTERS_FAILURES     3
+#define NGX_COUNTERS_HOLD_FIRST   500
+#define NGX_COUNTERS_HOLD_MAX     5000
+
+#define NGX_COUNTERS_LIMIT_FIRST      1000
+#define NGX_COUNTERS_LIMIT_MAX        60000
+#define NGX_COUNTERS_OVERLOAD_FIRST   60000
+#define NGX_COUNTERS_OVERLOAD_MAX     600000
+#define NGX_COUNTERS_OPERATING_HOLD   60000
+#define NGX_COUNTERS_OPERATING_MAX    600000
+#define NGX_COUNTERS_REFUSED_HOLD     10000
+
+
+/*
+ * Refreshes leave the reserve to requests passed through, and of the rest
+ * each class leaves some to those that come before it, unless it is its
+ * turn.  They lose nothing by that: what counts for them is the drain.
+ */
+
+uint64_t
+ngx_counters_quota(ngx_counters_zone_t *zone, ngx_uint_t class,
+    ngx_uint_t first)
+{
+    uint64_t  limit;
+
+    static uint8_t  shares[NGX_COUNTERS_CLASSES] = { 100, 75, 50, 50 };
+
+    limit = (uint64_t) zone->conf.bucket.burst * (100 - zone->conf.reserve)
+            / 100;
+
+    if (class != first) {
+        limit = limit * shares[class] / 100;
+    }
+
+    return ngx_max(limit, 1000);
+}
+
+
+ngx_uint_t
+ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now)
+{
+    uint64_t  level;
+
+    if (zone->conf.bucket.rate == 0) {
+        return 0;
+    }
+
+    level = ngx_counters_bucket_level(&zone->sh->bucket, &zone->conf.bucket,
+                                      now);
+
+    return level + 1000 > ngx_counters_quota(zone, NGX_COUNTERS_WAITING,
+                                           NGX_COUNTERS_WAITING);
+}
+
+
+uint32_t
+ngx_counters_spend_locked(ngx_counters_zone_t *zone, uint64_t now)
+{
+    uint32_t                 delay;
+    uint64_t                 until;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
+        != NGX_COUNTERS_OPEN)
+    {
+        return (uint32_t) ngx_max(until - now, 1);
+    }
+
+    delay = ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
+                                     ngx_counters_quota(zone,
+                                                        NGX_COUNTERS_STALE,
+                                                        NGX_COUNTERS_STALE));
+
+    if (delay == 0 && sh->hold != NGX_COUNTERS_OPEN) {
+        sh->probe = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
+    }
+
+    return delay;
+}
+
+
+/* until there is quota for one more */
+
+ngx_msec_t
+ngx_counters_delay_locked(ngx_counters_zone_t *zone, uint64_t limit,
+    uint64_t now)
+{
+    uint64_t                 level;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket, now);
+
+    if (level + 1000 <= limit) {
+        return 0;
+    }
+
+    return ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
+                                    limit);
+}
+
+
+ngx_counters_hold_e
+ngx_counters_hold_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    ngx_counters_cred_node_t *cred, ngx_uint_t method, uint64_t now,
+    uint64_t *until)
+{
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    if (sh->hold != NGX_COUNTERS_OPEN) {
+
+        *until = ngx_max(sh->hold_until, sh->probe);
+
+        if (*until > now) {
+            return sh->hold;
+        }
+    }
+
+    if (cred && cred->hold[method] > now) {
+        *until = cred->hold[method];
+        return cred->refused ? NGX_COUNTERS_BACKOFF : NGX_COUNTERS_OPERATED;
+    }
+
+    if (e && e->retry > now && e->failed >= sh->recovered) {
+        *until = e->retry;
+        return NGX_COUNTERS_BACKOFF;
+    }
+
+    *until = 0;
+
+    return NGX_COUNTERS_OPEN;
+}
+
+
+ngx_uint_t
+ngx_counters_zone_portal_good(ngx_counters_zone_t *zone, uint64_t now)
+{
+    ngx_uint_t               lifted;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    lifted = 0;
+
+    ngx_counters_lock(zone);
+
+    /* an answer that was under way before a limit does not lift it */
+
+    if (sh->hold == NGX_COUNTERS_BACKOFF || sh->hold_until <= now) {
+
+        if (sh->hold != NGX_COUNTERS_OPEN) {
+            sh->recovered = now;
+            lifted = 1;
+        }
+
+        sh->hold = NGX_COUNTERS_OPEN;
+        sh->hold_until = 0;
+        sh->probe = 0;
+        sh->failures = 0;
+    }
+
+    ngx_counters_unlock(zone);
+
+    return lifted;
+}
+
+
+ngx_uint_t
+ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
+    ngx_counters_hold_e hold, uint64_t now, uint64_t until)
+{
+    uint32_t                 first, max;
+    ngx_uint_t               n;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    ngx_counters_lock(zone);
+
+    if (hold == NGX_COUNTERS_LIMITED) {
+        ngx_counters_bucket_fill(&sh->bucket, &zone->conf.bucket, now);
+    }
+
+    /* several calls that were under way together fail but once */
+
+    if (sh->hold == hold && sh->hold_until > now) {
+        ngx_counters_unlock(zone);
+        return 0;
+    }
+
+    n = sh->failures + 1;
+
+    switch (hold) {
+
+    case NGX_COUNTERS_LIMITED:
+        first = NGX_COUNTERS_LIMIT_FIRST;
+        max = NGX_COUNTERS_LIMIT_MAX;
+        break;
+
+    case NGX_COUNTERS_OVERLOADED:
+        first = NGX_COUNTERS_OVERLOAD_FIRST;
+        max = NGX_COUNTERS_OVERLOAD_MAX;
+        break;
+
+    default: /* NGX_COUNTERS_BACKOFF */
+
+        if (n < NGX_COUNTERS_FAILURES && sh->hold == NGX_COUNTERS_OPEN) {
+            sh->failures++;
+            ngx_counters_unlock(zone);
+            return 0;
+        }
+
+        n -= ngx_min(n - 1, NGX_COUNTERS_FAILURES - 1);
+        first = NGX_COUNTERS_HOLD_FIRST;
+        max = NGX_COUNTERS_HOLD_MAX;
+    }
+
+    if (until <= now) {
+        until = now + ngx_counters_backoff(n, first, max, ngx_random());
+    }
+
+    until = ngx_min(until, now + NGX_COUNTERS_OVERLOAD_MAX);
+
+    if (sh->hold != NGX_COUNTERS_OPEN && sh->hold_until >= until) {
+
+        /* of two holds the longer one */
+
+        ngx_counters_unlock(zone);
+        return 0;
+    }
+
+    sh->failures++;
+    sh->hold = hold;
+    sh->hold_until = until;
+    sh->probe = 0;
+
+    ngx_counters_unlock(zone);
+
+    return 1;
+}
+
+
+void
+ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
+    ngx_uint_t method, uint64_t now, uint64_t until)
+{
+    ngx_counters_cred_node_t  *cred;
+
+    ngx_counters_lock(zone);
+
+    cred = ngx_counters_insert_cred_locked(zone, digest, now);
+
+    if (cred) {
+        if (until <= now) {
+            until = now + NGX_COUNTERS_OPERATING_HOLD;
+        }
+
+        cred->hold[method] = ngx_min(until,
+                                     now + NGX_COUNTERS_OPERATING_MAX);
+        cred->probe |= 1 << method;
+    }
+
+    ngx_counters_unlock(zone);
+}
+
+
+void
+ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
+{
+    ngx_uint_t                 i;
+    ngx_counters_cred_node_t  *cred;
+
+    ngx_counters_lock(zone);
+
+    cred = ngx_counters_insert_cred_locked(zone, zone->common_cred, now);
+
+    if (cred) {
+        cred->refused = now;
+
+        for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
+            cred->hold[i] = now + NGX_COUNTERS_REFUSED_HOLD;
+            cred->probe |= 1 << i;
+        }
+    }
+
+    ngx_counters_unlock(zone);
+}
+
+
+void
+ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now)
+{
+    if (zone->conf.bucket.rate == 0) {
+        return;
+    }
+
+    ngx_counters_lock(zone);
+
+    ngx_counters_bucket_add(&zone->sh->bucket, &zone->conf.bucket, now);
+
+    ngx_counters_unlock(zone);
+}
