@@ -32,6 +32,7 @@ $t->config(<<'EOF', workers => 4);
                             ttl 1h; redis %%WRONG%% timeout=1s; }
     server {
         listen 127.0.0.1:%%PORT_8080%% reuseport;
+        keepalive_timeout 0;    # so that every worker has work
         add_header X-Source $counters_source always;
         location /rest/ { counters acme; proxy_pass %%PORTAL%%; }
         location /later/rest/ { counters later; proxy_pass %%PORTAL%%; }
