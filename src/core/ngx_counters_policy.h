@@ -45,4 +45,16 @@ uint32_t ngx_counters_backoff(unsigned failures, uint32_t first, uint32_t max,
     uint32_t random);
 
 
+/*
+ * The pause after which a method may be refreshed once more, so that its
+ * operating time (limits.md) lasts for what is "left" until some of it is
+ * forgotten: "used" of it is used, "before" was when it was last looked at.
+ * None while little is used; never 0 afterwards, and all that is left when
+ * it is nearly used up, for the rest belongs to those who wait.
+ */
+
+uint32_t ngx_counters_operating_pause(uint64_t used, uint64_t before,
+    uint32_t left);
+
+
 #endif /* _NGX_COUNTERS_POLICY_H_INCLUDED_ */

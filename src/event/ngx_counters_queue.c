@@ -43,11 +43,16 @@
 /* how long a call waits for company at most, when its quota is spent */
 #define NGX_COUNTERS_COMPANY      1000
 
+/* nobody is told to come back later than this, milliseconds */
+#define NGX_COUNTERS_LEAVES       60000
+
 
 static ngx_uint_t ngx_counters_known(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t *cred);
 static ngx_uint_t ngx_counters_common(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t *cred);
+static ngx_uint_t ngx_counters_size(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_mine(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_counters_owner_t *me);
 static ngx_uint_t ngx_counters_queued(ngx_counters_zone_sh_t *sh);
@@ -58,7 +63,8 @@ static ngx_msec_t ngx_counters_company_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t limit, uint64_t now);
 static ngx_counters_node_t *ngx_counters_first_locked(
     ngx_counters_zone_t *zone, ngx_uint_t class, ngx_counters_owner_t *me,
-    uint64_t now);
+    uint64_t now, ngx_msec_t *delay);
+static ngx_uint_t ngx_counters_slow(ngx_counters_node_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_busy(ngx_counters_zone_sh_t *sh,
     ngx_uint_t slot, uint64_t now);
 static ngx_uint_t ngx_counters_turn(ngx_counters_zone_sh_t *sh);
@@ -307,12 +313,13 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
     ngx_counters_owner_t *me, uint64_t now, ngx_counters_flight_t *flight,
     ngx_msec_t *delay, ngx_uint_t *slot)
 {
-    uint64_t                 until, limit;
-    ngx_int_t                rc;
-    ngx_msec_t               wait;
-    ngx_uint_t               max, first;
-    ngx_counters_node_t     *e;
-    ngx_counters_zone_sh_t  *sh;
+    uint64_t                   until, limit;
+    ngx_int_t                  rc;
+    ngx_msec_t                 wait;
+    ngx_uint_t                 i, max, first;
+    ngx_counters_node_t       *e;
+    ngx_counters_zone_sh_t    *sh;
+    ngx_counters_cred_node_t  *cred;
 
     sh = zone->sh;
 
@@ -337,7 +344,7 @@ again:
         goto done;
     }
 
-    max = ngx_max(zone->conf.batch >> e->split, 1);
+    max = ngx_counters_size(zone, e, now);
     limit = ngx_counters_quota(zone, e->class, first);
 
     wait = ngx_counters_delay_locked(zone, limit, now);
@@ -377,7 +384,18 @@ again:
     sh->turn++;
     sh->offer = NULL;
 
+    cred = e->cred;
+
     ngx_counters_take_locked(zone, e, me, now, max, flight);
+
+    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
+        if (cred->slow[i]) {
+            /* its answer tells when the next may follow */
+            cred->slow[i] = now + zone->conf.timeout
+                            + NGX_COUNTERS_LEASE_SLACK;
+        }
+    }
+
     rc = NGX_OK;
 
 done:
@@ -387,6 +405,20 @@ done:
     *delay = ngx_min(*delay, NGX_COUNTERS_SLEEP);
 
     return rc;
+}
+
+
+/* how many calls may leave together with this one */
+
+static ngx_uint_t
+ngx_counters_size(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    uint64_t now)
+{
+    ngx_uint_t  max;
+
+    max = zone->conf.batch >> e->split;
+
+    return (max && (uint64_t) e->cred->alone * 1000 <= now) ? max : 1;
 }
 
 
@@ -413,19 +445,39 @@ ngx_counters_queued(ngx_counters_zone_sh_t *sh)
 }
 
 
+uint64_t
+ngx_counters_leaves_locked(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred, uint64_t now)
+{
+    uint64_t    n, own;
+    ngx_uint_t  known;
+
+    known = (cred && ngx_counters_known(zone, cred));
+
+    n = zone->sh->nqueued[NGX_COUNTERS_WAITING]
+        + (known ? 0 : zone->sh->nqueued[NGX_COUNTERS_UNKNOWN]);
+
+    /* all but those under the same credential leave each for itself */
+
+    own = cred ? ngx_min(cred->npending, n) : 0;
+    n = n - own + own / zone->conf.batch + 1;
+
+    return now + ngx_min(n * 1000000 / zone->conf.bucket.rate,
+                         NGX_COUNTERS_LEAVES);
+}
+
+
 /* without one, "delay" is when some that there are may have become it */
 
 static ngx_counters_node_t *
 ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     uint64_t now, ngx_uint_t *first, ngx_msec_t *delay)
 {
-    ngx_msec_t               wait;
-    ngx_uint_t               i, class;
-    ngx_counters_node_t     *e;
-    ngx_counters_zone_sh_t  *sh;
+    ngx_msec_t            wait;
+    ngx_uint_t            i, class;
+    ngx_counters_node_t  *e;
 
-    sh = zone->sh;
-    *first = ngx_counters_turn(sh);
+    *first = ngx_counters_turn(zone->sh);
     *delay = NGX_COUNTERS_QUEUE_AGE;
 
     /* the one whose turn it is, then all in their order */
@@ -434,14 +486,9 @@ ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 
         class = i ? i - 1 : *first;
 
-        e = ngx_counters_first_locked(zone, class, me, now);
+        e = ngx_counters_first_locked(zone, class, me, now, delay);
 
         if (e == NULL) {
-
-            if (sh->nqueued[class]) {
-                *delay = ngx_min(*delay, NGX_COUNTERS_PASS_WAIT);
-            }
-
             continue;
         }
 
@@ -475,9 +522,9 @@ ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     ngx_msec_t  wait;
     ngx_uint_t  max;
 
-    max = zone->conf.batch >> e->split;
+    max = ngx_counters_size(zone, e, now);
 
-    if (max <= 1 || e->cred->npending >= max || now < e->since) {
+    if (max == 1 || e->cred->npending >= max || now < e->since) {
         return 0;
     }
 
@@ -501,13 +548,15 @@ ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
 /*
  * Forgets calls whose method has come under a hold, and those of dead
- * workers; passes over those of workers that have just left an offer.
+ * workers; passes over those of workers that have just left an offer, and
+ * those that are slowed down, which lowers "delay".
  */
 
 static ngx_counters_node_t *
 ngx_counters_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
-    ngx_counters_owner_t *me, uint64_t now)
+    ngx_counters_owner_t *me, uint64_t now, ngx_msec_t *delay)
 {
+    uint64_t                 wait;
     ngx_uint_t               passed;
     ngx_queue_t             *q, *queue;
     ngx_counters_node_t     *e;
@@ -530,25 +579,41 @@ ngx_counters_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
             continue;
         }
 
-        if (ngx_counters_mine(zone, e, me)) {
-            return e;
-        }
+        wait = NGX_COUNTERS_PASS_WAIT;
 
-        if (!ngx_counters_alive(e->pid)) {
+        if (ngx_counters_slow(e, now)) {
+            wait = e->cred->slow[e->method] - now;
+
+        } else if (ngx_counters_mine(zone, e, me)) {
+            return e;
+
+        } else if (!ngx_counters_alive(e->pid)) {
             ngx_counters_release_locked(zone, e);
             continue;
-        }
 
-        if (!ngx_counters_busy(sh, e->slot, now)) {
+        } else if (!ngx_counters_busy(sh, e->slot, now)) {
             return e;
         }
 
         ngx_queue_remove(q);
         ngx_queue_insert_tail(queue, q);
         passed++;
+
+        *delay = ngx_min(*delay, wait);
     }
 
     return NULL;
+}
+
+
+/* what nobody waits for is spread over the operating time that is left */
+
+static ngx_uint_t
+ngx_counters_slow(ngx_counters_node_t *e, uint64_t now)
+{
+    return e->cred->slow[e->method] > now
+           && (e->class == NGX_COUNTERS_STALE
+               || e->class == NGX_COUNTERS_AHEAD);
 }
 
 
@@ -650,6 +715,7 @@ ngx_counters_take_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *head,
             e = ngx_queue_data(q, ngx_counters_node_t, pending);
 
             if (e->split == head->split && cred->hold[e->method] <= now
+                && !ngx_counters_slow(e, now)
                 && !(cred->probe & (1 << e->method)))
             {
                 ngx_counters_fly_locked(zone, e, me, now, flight);

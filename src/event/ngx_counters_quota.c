@@ -272,12 +272,71 @@ ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
 
     if (cred) {
         if (until <= now) {
+            until = (uint64_t) cred->reset[method] * 1000;
+        }
+
+        if (until <= now) {
             until = now + NGX_COUNTERS_OPERATING_HOLD;
         }
 
         cred->hold[method] = ngx_min(until,
                                      now + NGX_COUNTERS_OPERATING_MAX);
         cred->probe |= 1 << method;
+    }
+
+    ngx_counters_unlock(zone);
+}
+
+
+void
+ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone, const u_char *digest,
+    uint64_t now, uint64_t until)
+{
+    ngx_counters_cred_node_t  *cred;
+
+    if (until <= now) {
+        until = now + NGX_COUNTERS_OPERATING_HOLD;
+    }
+
+    ngx_counters_lock(zone);
+
+    cred = ngx_counters_find_cred_locked(zone, digest);
+
+    if (cred) {
+        cred->alone = ngx_min(until, now + NGX_COUNTERS_OPERATING_MAX) / 1000;
+    }
+
+    ngx_counters_unlock(zone);
+}
+
+
+void
+ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
+    ngx_uint_t method, uint64_t now, uint64_t used, uint64_t reset_at)
+{
+    uint32_t                   pause, left;
+    ngx_counters_cred_node_t  *cred;
+
+    left = (reset_at > now / 1000)
+           ? ngx_min(reset_at * 1000 - now, NGX_COUNTERS_OPERATING_MAX) : 1000;
+
+    used = ngx_min(used, UINT32_MAX);
+
+    ngx_counters_lock(zone);
+
+    cred = ngx_counters_find_cred_locked(zone, digest);
+
+    if (cred) {
+        /* without a rate it is a self-hosted portal, without this limit */
+
+        pause = zone->conf.bucket.rate
+                ? ngx_counters_operating_pause(used, cred->spent[method],
+                                               left)
+                : 0;
+
+        cred->slow[method] = pause ? now + pause : 0;
+        cred->spent[method] = (uint32_t) used;
+        cred->reset[method] = (uint32_t) ngx_min(reset_at, UINT32_MAX);
     }
 
     ngx_counters_unlock(zone);

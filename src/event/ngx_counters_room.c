@@ -325,8 +325,11 @@ ngx_counters_rewind_creds_locked(ngx_counters_zone_t *zone,
     cred->accepted = ngx_min(cred->accepted, now);
     cred->refused = ngx_min(cred->refused, now);
 
+    cred->alone = 0;
+
     for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
         cred->hold[i] = ngx_min(cred->hold[i], now);
+        cred->slow[i] = ngx_min(cred->slow[i], now);
     }
 
     ngx_counters_rewind_creds_locked(zone, node->left, now);

@@ -64,10 +64,17 @@ typedef struct {
     ngx_queue_t             entries;
     ngx_queue_t             pending[NGX_COUNTERS_CLASSES];
     uint64_t                hold[NGX_COUNTERS_METHODS];
+    uint64_t                slow[NGX_COUNTERS_METHODS];
+                                          /* until: for those who wait only */
+    uint32_t                spent[NGX_COUNTERS_METHODS];
+                                          /* operating time, milliseconds */
+    uint32_t                reset[NGX_COUNTERS_METHODS];
+                                          /* when it is forgotten, seconds */
+    uint32_t                alone;        /* until: no batches, seconds */
     uint32_t                nentries;
     uint32_t                npending;     /* QUEUED */
-    uint32_t                nflying;
-    unsigned                probe;        /* 1 << method: one call first */
+    unsigned                nflying:24;
+    unsigned                probe:8;      /* 1 << method: one call first */
 } ngx_counters_cred_node_t;
 
 
@@ -244,9 +251,14 @@ ngx_counters_hold_e ngx_counters_hold_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_counters_cred_node_t *cred,
     ngx_uint_t method, uint64_t now, uint64_t *until);
 
-/* whether a refresh would have to wait for quota */
+/*
+ * Whether a refresh would have to wait for quota, and about until when one
+ * that is asked for now.
+ */
 
 ngx_uint_t ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now);
+uint64_t ngx_counters_leaves_locked(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred, uint64_t now);
 
 /*
  * Takes one request from the refreshes' share of the quota.  Returns 0, or

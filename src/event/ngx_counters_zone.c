@@ -118,6 +118,11 @@ ngx_counters_zone_lookup(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         view->hold = ngx_counters_hold_locked(zone, NULL, cred, key->method,
                                               now, &view->hold_until);
         view->dry = ngx_counters_dry_locked(zone, now);
+
+        if (view->dry && view->hold == NGX_COUNTERS_OPEN) {
+            view->hold_until = ngx_counters_leaves_locked(zone, cred, now);
+        }
+
         rc = NGX_DECLINED;
     }
 
@@ -190,7 +195,8 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
                                               now, &view->hold_until);
 
         if (view->fresh == NGX_COUNTERS_IF_ERROR) {
-            view->dry = ngx_counters_dry_locked(zone, now);
+            view->dry = (ngx_counters_dry_locked(zone, now)
+                         || e->cred->slow[e->method] > now);
 
         } else if (view->fresh == NGX_COUNTERS_EXPIRED) {
             view->kind = NGX_COUNTERS_EMPTY;
@@ -208,6 +214,11 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     if (view->kind == NGX_COUNTERS_EMPTY) {
         view->fetched = 0;
         view->dry = ngx_counters_dry_locked(zone, now);
+
+        if (view->dry && view->hold == NGX_COUNTERS_OPEN) {
+            view->hold_until = ngx_counters_leaves_locked(zone, e->cred, now);
+        }
+
         return NGX_DECLINED;
     }
 

@@ -261,10 +261,28 @@ ngx_uint_t ngx_counters_zone_portal_good(ngx_counters_zone_t *zone,
 ngx_uint_t ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
     ngx_counters_hold_e hold, uint64_t now, uint64_t until);
 
-/* OPERATION_TIME_LIMIT of one credential's method */
+/*
+ * OPERATION_TIME_LIMIT of one credential's method.  "until" is 0 when the
+ * portal did not say.
+ */
 
 void ngx_counters_zone_method_hold(ngx_counters_zone_t *zone,
     const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t until);
+
+/* the same of batch itself: calls leave one by one meanwhile */
+
+void ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone,
+    const u_char *digest, uint64_t now, uint64_t until);
+
+/*
+ * The operating time that the portal says has been used, milliseconds, and
+ * when it begins to be forgotten, Unix seconds.  What nobody waits for is
+ * refreshed only as fast as the rest of that time lasts until then.
+ */
+
+void ngx_counters_zone_operating(ngx_counters_zone_t *zone,
+    const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t used,
+    uint64_t reset_at);
 
 /*
  * The portal refuses the managed webhook: what it owns stays, and is not

@@ -59,6 +59,8 @@ static void ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
 static void ngx_http_counters_part(ngx_http_counters_flight_t *flight,
     ngx_uint_t n, ngx_counters_part_t *part,
     const ngx_counters_fetch_result_t *result);
+static void ngx_http_counters_operating(ngx_http_counters_flight_t *flight,
+    ngx_counters_reply_t *reply, ngx_counters_part_t *parts);
 static void ngx_http_counters_settle(ngx_http_counters_flight_t *flight,
     ngx_uint_t n, ngx_counters_verdict_e verdict,
     ngx_counters_answer_in_t *answer, uint64_t reset_at);
@@ -415,6 +417,8 @@ ngx_http_counters_landed(ngx_http_counters_flight_t *flight,
     answer.headers = result->headers;
     answer.body = result->body;
 
+    ngx_http_counters_operating(flight, &reply, NULL);
+
     if (reply.verdict == NGX_COUNTERS_REPLY_OPERATING
         && result->retry_after > 0)
     {
@@ -505,6 +509,9 @@ ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
     case NGX_COUNTERS_REPLY_GOOD:
 
         if (ngx_counters_batch_split(&body, parts, n) == NGX_COUNTERS_OK) {
+
+            ngx_http_counters_operating(flight, reply, parts);
+
             for (i = 0; i < n; i++) {
                 ngx_http_counters_part(flight, i, &parts[i], result);
             }
@@ -537,6 +544,11 @@ ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
     case NGX_COUNTERS_REPLY_FOREIGN:
 
         /* it is batch that is refused: the calls may well be welcome */
+
+        ngx_counters_zone_batch_hold(flight->worker->portal->zone,
+                                     flight->calls.cred,
+                                     ngx_http_counters_now(),
+                                     reply->reset_at * 1000);
 
         ngx_http_counters_retry(flight, NGX_HTTP_COUNTERS_SINGLE);
         return;
@@ -610,6 +622,43 @@ ngx_http_counters_part(ngx_http_counters_flight_t *flight, ngx_uint_t n,
                              part->reset_at);
 
     ngx_free(answer.body.data);
+}
+
+
+/* the most that any call of a method says has been used of its time */
+
+static void
+ngx_http_counters_operating(ngx_http_counters_flight_t *flight,
+    ngx_counters_reply_t *reply, ngx_counters_part_t *parts)
+{
+    ngx_uint_t  i, method;
+    uint64_t    used[NGX_COUNTERS_METHODS], reset[NGX_COUNTERS_METHODS];
+
+    ngx_memzero(used, sizeof(used));
+    ngx_memzero(reset, sizeof(reset));
+
+    for (i = 0; i < flight->calls.n; i++) {
+
+        method = flight->calls.keys[i].method;
+
+        used[method] = ngx_max(used[method], reply->operating);
+        reset[method] = ngx_max(reset[method], reply->reset_at);
+
+        if (parts) {
+            used[method] = ngx_max(used[method], parts[i].operating);
+            reset[method] = ngx_max(reset[method], parts[i].reset_at);
+        }
+    }
+
+    for (method = 0; method < NGX_COUNTERS_METHODS; method++) {
+
+        if (reset[method]) {
+            ngx_counters_zone_operating(flight->worker->portal->zone,
+                                        flight->calls.cred, method,
+                                        ngx_http_counters_now(),
+                                        used[method], reset[method]);
+        }
+    }
 }
 
 

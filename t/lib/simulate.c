@@ -28,6 +28,12 @@
 #define SIMULATE_TICK       250
 #define SIMULATE_WORKERS    16
 
+/* the portal's operating limit (limits.md), milliseconds */
+#define SIMULATE_OPERATING  480000
+#define SIMULATE_WINDOW     600000
+#define SIMULATE_BASKET     60000
+#define SIMULATE_BASKETS    (SIMULATE_WINDOW / SIMULATE_BASKET + 1)
+
 
 typedef enum {
     SIMULATE_POLL = 0,      /* a user asks */
@@ -63,9 +69,18 @@ typedef struct {
 
 
 typedef struct {
+    uint64_t                 start;
+    uint64_t                 sum;
+} simulate_basket_t;
+
+
+typedef struct {
     ngx_counters_flight_t    calls;
     ngx_uint_t               worker;
     ngx_uint_t               limited;     /* the portal has refused it */
+    ngx_uint_t               operated;    /* or all calls from this one on */
+    uint64_t                 used;
+    uint64_t                 reset;
     ngx_uint_t               next;        /* free ones */
 } simulate_flight_t;
 
@@ -82,6 +97,7 @@ typedef struct {
     ngx_uint_t               passed;
     ngx_uint_t               limits;      /* 503 of the portal */
     ngx_uint_t               passed_limits;
+    ngx_uint_t               operated;    /* 429 of the portal */
     ngx_uint_t               longest;     /* wait */
     ngx_uint_t               ages[SIMULATE_AGES];
 } simulate_sum_t;
@@ -92,6 +108,7 @@ typedef struct {
     ngx_uint_t               poll;        /* milliseconds, as all below */
     ngx_uint_t               latency;
     ngx_uint_t               each;        /* more for every command */
+    ngx_uint_t               cost;        /* of one, in operating time */
     ngx_uint_t               warm;
     ngx_uint_t               last;
     ngx_uint_t               pass;        /* one request in so long, 0: none */
@@ -125,6 +142,7 @@ typedef struct {
     uint64_t                 level;       /* the portal's own bucket */
     uint64_t                 second;
     ngx_uint_t               phase;
+    simulate_basket_t        basket[SIMULATE_BASKETS];    /* latest first */
 
     ngx_uint_t               unserved;
     uint64_t                 cold;        /* when the last had an answer */
@@ -160,7 +178,10 @@ static ngx_uint_t simulate_has(void *data, const u_char *digest);
 static void simulate_pump(simulate_t *s, ngx_uint_t n);
 static void simulate_pump_at(simulate_t *s, ngx_uint_t n, uint64_t at);
 static ngx_uint_t simulate_admit(simulate_t *s);
+static ngx_uint_t simulate_operate(simulate_t *s, simulate_flight_t *flight);
 static void simulate_land(simulate_t *s, ngx_uint_t n);
+static void simulate_store(simulate_t *s, simulate_worker_t *w,
+    ngx_counters_key_t *key, ngx_counters_kind_e kind);
 static void simulate_report(simulate_t *s);
 static ngx_uint_t simulate_percentile(simulate_sum_t *sum, double share);
 
@@ -170,6 +191,7 @@ static simulate_argument_t  simulate_args[] = {
     { "poll", offsetof(simulate_t, poll), 15000 },
     { "latency", offsetof(simulate_t, latency), 200 },
     { "each", offsetof(simulate_t, each), 0 },
+    { "cost", offsetof(simulate_t, cost), 0 },
     { "warm", offsetof(simulate_t, warm), 180000 },
     { "last", offsetof(simulate_t, last), 3600000 },
     { "pass", offsetof(simulate_t, pass), 0 },
@@ -742,10 +764,14 @@ simulate_pump(simulate_t *s, ngx_uint_t n)
 
             flight->worker = n;
             flight->limited = !simulate_admit(s);
+            flight->operated = flight->limited ? 0
+                                               : simulate_operate(s, flight);
 
             s->sum->requests++;
             s->sum->commands += flight->calls.n;
             s->sum->limits += flight->limited;
+            s->sum->operated += flight->limited ? 0 : flight->calls.n
+                                                      - flight->operated;
 
             simulate_at(s, s->now + s->latency + s->each * flight->calls.n,
                         SIMULATE_LANDING, i, 0);
@@ -800,14 +826,54 @@ simulate_admit(simulate_t *s)
 }
 
 
+/* how many of the calls come before the limit of their operating time */
+
+static ngx_uint_t
+simulate_operate(simulate_t *s, simulate_flight_t *flight)
+{
+    uint64_t            used;
+    ngx_uint_t          i, n;
+    simulate_basket_t  *oldest;
+
+    used = 0;
+    oldest = s->basket;
+
+    for (i = 0; i < SIMULATE_BASKETS; i++) {
+        if (s->basket[i].start
+            && s->basket[i].start + SIMULATE_WINDOW > s->now)
+        {
+            oldest = &s->basket[i];
+            used += oldest->sum;
+        }
+    }
+
+    if (s->basket[0].start + SIMULATE_BASKET <= s->now) {
+        ngx_memmove(&s->basket[1], &s->basket[0],
+                    (SIMULATE_BASKETS - 1) * sizeof(simulate_basket_t));
+        oldest += (used != 0);
+        s->basket[0].start = s->now;
+        s->basket[0].sum = 0;
+    }
+
+    for (n = 0; n < flight->calls.n && used <= SIMULATE_OPERATING; n++) {
+        used += s->cost;
+        s->basket[0].sum += s->cost;
+    }
+
+    flight->used = used;
+    flight->reset = (oldest->start + SIMULATE_WINDOW) / 1000;
+
+    return n;
+}
+
+
 static void
 simulate_land(simulate_t *s, ngx_uint_t n)
 {
-    ngx_uint_t                 i, user, stored;
-    simulate_flight_t         *flight;
-    simulate_worker_t         *w;
-    ngx_counters_key_t        *key;
-    ngx_counters_answer_in_t   answer;
+    ngx_uint_t           i;
+    simulate_flight_t   *flight;
+    simulate_worker_t   *w;
+    ngx_counters_key_t  *key;
 
     flight = &s->flight[n];
     w = &s->worker[flight->worker];
@@ -819,7 +885,13 @@ simulate_land(simulate_t *s, ngx_uint_t n)
         (void) ngx_counters_zone_portal_good(&s->zone, s->now);
     }
 
-    for (i = flight->calls.n; i-- > 0; /* void */ ) {
+    if (flight->operated) {
+        ngx_counters_zone_operating(&s->zone, simulate_cred,
+                                    NGX_COUNTERS_TASKS, s->now, flight->used,
+                                    flight->reset);
+    }
+
+    for (i = 0; i < flight->calls.n; i++) {
 
         key = &flight->calls.keys[i];
 
@@ -830,25 +902,14 @@ simulate_land(simulate_t *s, ngx_uint_t n)
             continue;
         }
 
-        ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
-        ngx_str_set(&answer.body, "{\"result\":{}}");
-        answer.kind = NGX_COUNTERS_DATA;
-        answer.status = 200;
-        answer.fetched = s->now;
-        answer.ttl = ngx_counters_jitter_ttl(s->ttl, ngx_random());
-
-        (void) ngx_counters_zone_finish(&s->zone, key, &w->me, &answer,
-                                        s->now, &stored);
-
-        user = key->user - 1;
-
-        if (s->user[user].waiting) {
-            s->sum->waited++;
-            s->sum->longest = ngx_max(s->sum->longest,
-                                      s->now - s->user[user].waiting);
-            s->user[user].waiting = 0;
-            simulate_answer(s, user, s->now);
+        if (i < flight->operated) {
+            simulate_store(s, w, key, NGX_COUNTERS_DATA);
+            continue;
         }
+
+        ngx_counters_zone_method_hold(&s->zone, key->cred, key->method,
+                                      s->now, 0);
+        simulate_store(s, w, key, NGX_COUNTERS_FAILURE);
     }
 
     flight->next = s->free;
@@ -856,6 +917,43 @@ simulate_land(simulate_t *s, ngx_uint_t n)
     w->nflights--;
 
     simulate_pump(s, flight->worker);
+}
+
+
+static void
+simulate_store(simulate_t *s, simulate_worker_t *w, ngx_counters_key_t *key,
+    ngx_counters_kind_e kind)
+{
+    ngx_uint_t                 stored;
+    simulate_user_t           *user;
+    ngx_counters_answer_in_t   answer;
+
+    ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
+    ngx_str_set(&answer.body, "{\"result\":{}}");
+    answer.kind = kind;
+    answer.status = (kind == NGX_COUNTERS_DATA) ? 200 : 429;
+    answer.fetched = s->now;
+    answer.ttl = ngx_counters_jitter_ttl(s->ttl, ngx_random());
+
+    (void) ngx_counters_zone_finish(&s->zone, key, &w->me, &answer, s->now,
+                                    &stored);
+
+    user = &s->user[key->user - 1];
+
+    if (user->waiting == 0) {
+        return;
+    }
+
+    if (kind == NGX_COUNTERS_DATA) {
+        s->sum->waited++;
+        s->sum->longest = ngx_max(s->sum->longest, s->now - user->waiting);
+        simulate_answer(s, key->user - 1, s->now);
+
+    } else {
+        s->sum->refused++;
+    }
+
+    user->waiting = 0;
 }
 
 
@@ -876,12 +974,12 @@ simulate_report(simulate_t *s)
         }
 
         printf("%s users=%lu answers=%lu requests=%lu commands=%lu limits=%lu "
-               "passed=%lu passed_limits=%lu refused=%lu hit=%lu updating=%lu "
+               "passed=%lu passed_limits=%lu operated=%lu refused=%lu hit=%lu updating=%lu "
                "stale=%lu waited=%lu longest=%lu fresh=%lu good=%lu p50=%lu "
                "p90=%lu p99=%lu max=%lu cold=%lu\n",
                k ? "measured" : "warming", s->users, sum->answers,
                sum->requests, sum->commands, sum->limits, sum->passed,
-               sum->passed_limits, sum->refused, sum->hit, sum->updating,
+               sum->passed_limits, sum->operated, sum->refused, sum->hit, sum->updating,
                sum->stale, sum->waited, sum->longest, fresh, good,
                simulate_percentile(sum, 0.5), simulate_percentile(sum, 0.9),
                simulate_percentile(sum, 0.99), simulate_percentile(sum, 1),

@@ -140,6 +140,33 @@ test_backoff(void)
 }
 
 
+static void
+test_operating(void)
+{
+    is_int(ngx_counters_operating_pause(0, 0, 600000), 0, "nothing used");
+    is_int(ngx_counters_operating_pause(120000, 0, 600000), 0,
+           "a quarter at once");
+    is_int(ngx_counters_operating_pause(132000, 131000, 300000), 1001,
+           "a second of 300 in 300 seconds");
+    is_int(ngx_counters_operating_pause(382000, 380000, 60000), 2401,
+           "two seconds of 50 in a minute");
+    is_int(ngx_counters_operating_pause(200000, 200000, 60000), 1,
+           "at no cost");
+    is_int(ngx_counters_operating_pause(200000, 300000, 60000), 1,
+           "some was forgotten meanwhile");
+    is_int(ngx_counters_operating_pause(431999, 0, 60000), 60000,
+           "more than there is left");
+    is_int(ngx_counters_operating_pause(431999, 431000, 60000), 60000,
+           "nine tenths, nearly");
+    is_int(ngx_counters_operating_pause(432000, 432000, 60000), 60000,
+           "nine tenths");
+    is_int(ngx_counters_operating_pause(UINT64_MAX, 0, 1000), 1000,
+           "far above the limit");
+    is_int(ngx_counters_operating_pause(431999, 0, UINT32_MAX), UINT32_MAX,
+           "the longest");
+}
+
+
 int
 main(void)
 {
@@ -147,6 +174,7 @@ main(void)
     test_spans();
     test_jitter();
     test_backoff();
+    test_operating();
 
     return done();
 }

@@ -24,6 +24,7 @@ typedef struct {
 static ngx_counters_suite_t  ngx_counters_suites[] = {
     { "zone", test_zone },
     { "queue", test_queue },
+    { "pace", test_pace },
     { "creds", test_creds },
     { NULL, NULL }
 };

@@ -135,6 +135,7 @@ uint32_t rnd(uint32_t n);
 
 int test_zone(void);
 int test_queue(void);
+int test_pace(void);
 int test_creds(void);
 
 
