@@ -58,7 +58,11 @@ ngx_http_counters_managed_handler(ngx_http_request_t *r)
                                                 &refusal);
     }
 
-    if (r->headers_in.content_length_n > NGX_HTTP_COUNTERS_MANAGED_BODY) {
+    /* that of a subrequest is its parent's, and not read */
+
+    if (r == r->main
+        && r->headers_in.content_length_n > NGX_HTTP_COUNTERS_MANAGED_BODY)
+    {
         refusal.error = "REQUEST_TOO_LARGE";
         refusal.description = "A counter call is never so large";
 
@@ -204,6 +208,15 @@ ngx_http_counters_managed_refuse(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_uint_t status,
     ngx_counters_refusal_t *refusal)
 {
+    ngx_int_t  rc;
+
+    /* or its body would be taken for the next request of the connection */
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     ctx->cache_status = NGX_HTTP_COUNTERS_NONE;
 
     return ngx_http_counters_response_error(r, ctx, status, refusal->error,
