@@ -285,10 +285,14 @@ static ngx_int_t
 ngx_http_counters_view(ngx_http_counters_item_t *item,
     ngx_counters_answer_in_t *answer)
 {
-    u_char               *p;
-    ngx_counters_view_t  *view;
+    u_char                      *p;
+    uint64_t                     now;
+    ngx_counters_view_t         *view;
+    ngx_http_counters_portal_t  *portal;
 
     view = &item->view;
+    portal = item->ctx->portal;
+    now = ngx_http_counters_now();
 
     p = ngx_pnalloc(item->ctx->request->pool,
                     answer->headers.len + answer->body.len);
@@ -299,9 +303,14 @@ ngx_http_counters_view(ngx_http_counters_item_t *item,
     view->kind = answer->kind;
     view->origin = answer->origin;
     view->status = answer->status;
-    view->fresh = NGX_COUNTERS_FRESH;
     view->fetched = answer->fetched;
-    view->remains = answer->ttl;
+    view->remains = (int64_t) (answer->fetched + answer->ttl) - (int64_t) now;
+
+    /* what comes from Redis may be old */
+
+    view->fresh = ngx_counters_freshness(now, answer->fetched, answer->ttl,
+                                         portal->stale, portal->stale_error,
+                                         0);
 
     view->headers.data = p;
     view->headers.len = answer->headers.len;
