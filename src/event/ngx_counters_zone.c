@@ -176,6 +176,7 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     view->fetched = e->fetched;
     view->remains = (int64_t) (e->fetched + e->ttl) - (int64_t) now;
     view->refreshing = (e->state != NGX_COUNTERS_IDLE);
+    view->leased = (e->state == NGX_COUNTERS_LEASED && now <= e->lease);
     view->flying = (e->state == NGX_COUNTERS_FLYING && now <= e->lease);
     view->fresh = NGX_COUNTERS_FRESH;
     view->hold = NGX_COUNTERS_OPEN;

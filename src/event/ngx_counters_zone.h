@@ -129,6 +129,7 @@ typedef struct {
                                                  asked for now */
     uint64_t                     hold_until;
     unsigned                     refreshing:1;
+    unsigned                     leased:1;    /* Redis is being asked */
     unsigned                     flying:1;    /* its request is under way */
     unsigned                     dry:1;       /* no quota for it now */
     ngx_str_t                    headers;

@@ -25,6 +25,8 @@ static void ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
     ngx_counters_answer_in_t *answer);
 static void ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_class_e class);
+static void ngx_http_counters_scan(ngx_http_counters_worker_t *w,
+    ngx_queue_t *bucket, ngx_uint_t check);
 static ngx_uint_t ngx_http_counters_settled(ngx_http_counters_item_t *item);
 static void ngx_http_counters_check(ngx_http_counters_worker_t *w,
     ngx_http_counters_item_t *item, ngx_uint_t check);
@@ -181,12 +183,25 @@ ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_uint_t class,
     ngx_counters_answer_in_t *answer)
 {
+    ngx_counters_view_t  view;
+
     if (answer || w->closing) {
         ngx_http_counters_refresh_finish(w, key, answer);
         return;
     }
 
-    ngx_http_counters_enqueue(w, key, class);
+    (void) ngx_counters_zone_lookup(w->portal->zone, key,
+                                    ngx_http_counters_now(), NULL, &view);
+
+    if (view.hold == NGX_COUNTERS_OPEN || view.hold == NGX_COUNTERS_LIMITED) {
+        ngx_http_counters_enqueue(w, key, class);
+        return;
+    }
+
+    /* the portal is not asked either: there is nothing to wait for */
+
+    ngx_http_counters_refresh_finish(w, key, NULL);
+    ngx_http_counters_scan(w, ngx_http_counters_bucket(w, key), 0);
 }
 
 
@@ -328,29 +343,37 @@ void
 ngx_http_counters_refresh_scan(ngx_http_counters_worker_t *w,
     ngx_uint_t check)
 {
-    ngx_uint_t                 i;
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_COUNTERS_BUCKETS && w->nwaiters; i++) {
+        ngx_http_counters_scan(w, &w->waiters[i], check);
+    }
+}
+
+
+static void
+ngx_http_counters_scan(ngx_http_counters_worker_t *w, ngx_queue_t *bucket,
+    ngx_uint_t check)
+{
     ngx_queue_t                todo, *q;
     ngx_http_counters_item_t  *item;
 
-    for (i = 0; i < NGX_HTTP_COUNTERS_BUCKETS && w->nwaiters; i++) {
+    if (ngx_queue_empty(bucket)) {
+        return;
+    }
 
-        if (ngx_queue_empty(&w->waiters[i])) {
-            continue;
-        }
+    ngx_queue_init(&todo);
+    ngx_queue_add(&todo, bucket);
+    ngx_queue_init(bucket);
 
-        ngx_queue_init(&todo);
-        ngx_queue_add(&todo, &w->waiters[i]);
-        ngx_queue_init(&w->waiters[i]);
+    while (!ngx_queue_empty(&todo)) {
+        q = ngx_queue_head(&todo);
+        item = ngx_queue_data(q, ngx_http_counters_item_t, queue);
 
-        while (!ngx_queue_empty(&todo)) {
-            q = ngx_queue_head(&todo);
-            item = ngx_queue_data(q, ngx_http_counters_item_t, queue);
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(bucket, q);
 
-            ngx_queue_remove(q);
-            ngx_queue_insert_tail(&w->waiters[i], q);
-
-            ngx_http_counters_check(w, item, check);
-        }
+        ngx_http_counters_check(w, item, check);
     }
 }
 
@@ -407,7 +430,7 @@ ngx_http_counters_settled(ngx_http_counters_item_t *item)
     case NGX_COUNTERS_BACKOFF:
     case NGX_COUNTERS_OVERLOADED:
     case NGX_COUNTERS_OPERATED:
-        if (!view->flying) {
+        if (!view->flying && !view->leased) {
             return 1;
         }
         break;

@@ -12,6 +12,7 @@
 #include "ngx_http_counters_commands.h"
 #include "ngx_http_counters_response.h"
 #include "ngx_http_counters_serve.h"
+#include "ngx_http_counters_store.h"
 
 
 /* an entry is forced by counters_bypass at most so often, milliseconds */
@@ -143,8 +144,16 @@ ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
 
     /* a limit passes, which is what "wait" is for; a failure may not */
 
-    return (item->view.hold == NGX_COUNTERS_OPEN
-            || item->view.hold == NGX_COUNTERS_LIMITED)
+    if (item->view.hold == NGX_COUNTERS_OPEN
+        || item->view.hold == NGX_COUNTERS_LIMITED)
+    {
+        return NGX_AGAIN;
+    }
+
+    /* but Redis may have it all the same */
+
+    return ((item->view.leased || !item->view.refreshing)
+            && ngx_http_counters_store_ready(ctx->worker))
            ? NGX_AGAIN : NGX_OK;
 }
 

@@ -67,6 +67,21 @@ static u_char *ngx_http_counters_purge_name(ngx_http_counters_worker_t *w,
      + sizeof(":c:") - 1 + 2 * NGX_COUNTERS_DIGEST_LEN)
 
 
+ngx_uint_t
+ngx_http_counters_store_ready(ngx_http_counters_worker_t *w)
+{
+    ngx_counters_redis_state_t  state;
+
+    if (w->redis == NULL) {
+        return 0;
+    }
+
+    ngx_counters_redis_state(w->redis, &state);
+
+    return state.connected && !state.breaker;
+}
+
+
 ngx_int_t
 ngx_http_counters_store_read(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, uint64_t seen, ngx_uint_t class,

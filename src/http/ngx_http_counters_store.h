@@ -35,6 +35,10 @@ typedef void (*ngx_http_counters_store_pt)(ngx_http_counters_worker_t *w,
     ngx_counters_answer_in_t *answer);
 
 
+/* whether Redis can be asked now */
+
+ngx_uint_t ngx_http_counters_store_ready(ngx_http_counters_worker_t *w);
+
 /* NGX_OK when Redis is being asked, NGX_DECLINED when not */
 
 ngx_int_t ngx_http_counters_store_read(ngx_http_counters_worker_t *w,
