@@ -33,7 +33,7 @@ struct ngx_http_counters_ctx_s {
     ngx_counters_commands_t           *commands;   /* NULL: not a batch */
 
     ngx_event_t                        deadline;   /* of a parked request */
-    uint64_t                           parked;     /* since, 0: never */
+    ngx_msec_t                         parked;     /* ngx_current_msec */
 
     unsigned                           managed:1;
     unsigned                           body:1;     /* has been read */

@@ -18,7 +18,10 @@
 /* an entry is forced by counters_bypass at most so often, milliseconds */
 #define NGX_HTTP_COUNTERS_BYPASS_MIN  1000
 
-/* a waiting request outlives the lease of what it waits for by this */
+/*
+ * A waiting request outlives the lease of what it waits for by this; and so
+ * long it may wait for anything but quota, however short "wait" is.
+ */
 #define NGX_HTTP_COUNTERS_SLACK       1500
 
 
@@ -241,7 +244,7 @@ ngx_http_counters_park(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
     cln->handler = ngx_http_counters_cleanup;
     cln->data = ctx;
 
-    ctx->parked = ngx_http_counters_now();
+    ctx->parked = ngx_current_msec;
 
     for (i = 0; i < ctx->nitems; i++) {
         if (ctx->items[i].waiting && ctx->items[i].view.dry) {
@@ -291,14 +294,16 @@ ngx_http_counters_cleanup(void *data)
 static void
 ngx_http_counters_deadline_handler(ngx_event_t *ev)
 {
-    uint64_t                   now, last;
-    ngx_uint_t                 i, flying;
+    uint64_t                   now;
+    ngx_uint_t                 i, flying, spent;
+    ngx_msec_t                 waited, last;
     ngx_http_counters_ctx_t   *ctx;
     ngx_http_counters_item_t  *item;
 
     ctx = ev->data;
     now = ngx_http_counters_now();
     flying = 0;
+    spent = 0;
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ev->log, 0,
                    "counters request deadline");
@@ -310,14 +315,23 @@ ngx_http_counters_deadline_handler(ngx_event_t *ev)
             (void) ngx_counters_zone_lookup(ctx->portal->zone, &item->key,
                                             now, NULL, &item->view);
             flying |= item->view.flying;
+            spent |= item->view.dry || item->view.hold != NGX_COUNTERS_OPEN;
         }
     }
 
-    last = ctx->parked + ctx->portal->wait + ctx->portal->fetch.timeout
+    waited = ngx_current_msec - ctx->parked;
+    last = ctx->portal->wait + ctx->portal->fetch.timeout
            + NGX_HTTP_COUNTERS_SLACK;
 
-    if (flying && now < last) {
-        ngx_add_timer(ev, last - now);
+    if (flying && waited < last) {
+        ngx_add_timer(ev, last - waited);
+        return;
+    }
+
+    /* Redis is asked, or company is waited for, or a turn */
+
+    if (!spent && waited < NGX_HTTP_COUNTERS_SLACK) {
+        ngx_add_timer(ev, NGX_HTTP_COUNTERS_POLL);
         return;
     }
 
