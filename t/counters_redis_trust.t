@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # What comes from Redis is taken for as old as it is, also when the zone has no
-# room to keep it.
+# room to keep it; news of other nodes whose clock is ahead do not last until then.
 
 use v5.36;
 
@@ -73,5 +73,16 @@ select undef, undef, undef, 0.2;
 
 is(status(hook('small', 20)), '200 MISS portal', 'past ttl and stale: asked for');
 is($portal->count(user => 20, status => 200), 2, 'of the portal');
+
+# --- news from the future
+
+my $future = (time + 3600) * 1000;
+
+$portal->result($METHOD, '{"small":1}');
+is(status(hook('acme', 1)), '200 MISS portal', 'stored');
+$redis->command('PUBLISH', 'b24:acme:n', "s a 0 $future");
+
+ok(wait_for(sub { status(hook('acme', 1)) =~ /UPDATING/ }, 5), 'marked as stale');
+ok(wait_for(sub { status(hook('acme', 1)) =~ /^200 HIT/ }, 5), 'but only once');
 
 $t->done;

@@ -529,7 +529,9 @@ ngx_http_counters_store_init(ngx_cycle_t *cycle,
 
 /*
  * What another node did, and this one's own words coming back.  All that a
- * forged message could do is cause refreshes.
+ * forged message could do is cause refreshes: a time that lies ahead, whether
+ * of a clock that does or not, is taken for this moment, or else whatever is
+ * fetched until then would count as refused or stale.
  */
 
 static void
@@ -538,7 +540,7 @@ ngx_http_counters_news_handler(void *data, ngx_str_t *message)
     ngx_http_counters_worker_t *w = data;
 
     u_char                *last;
-    uint64_t               id, ms;
+    uint64_t               id, ms, now;
     ngx_counters_str_t     words[4];
     ngx_counters_zone_t   *zone;
     u_char                 digest[NGX_COUNTERS_DIGEST_LEN];
@@ -547,6 +549,7 @@ ngx_http_counters_news_handler(void *data, ngx_str_t *message)
                    "counters news: %uz bytes", message->len);
 
     zone = w->portal->zone;
+    now = ngx_http_counters_now();
     last = message->data + message->len;
 
     ngx_memzero(words, sizeof(words));
@@ -559,7 +562,7 @@ ngx_http_counters_news_handler(void *data, ngx_str_t *message)
             == NGX_COUNTERS_OK
             && ngx_counters_number(&words[2], &ms) == NGX_COUNTERS_OK)
         {
-            (void) ngx_counters_zone_revoke(zone, digest, ms);
+            (void) ngx_counters_zone_revoke(zone, digest, ngx_min(ms, now));
         }
 
         break;
@@ -573,14 +576,15 @@ ngx_http_counters_news_handler(void *data, ngx_str_t *message)
             (void) ngx_counters_zone_purge(zone,
                                      words[1].data[0] == 'u' ? &id : NULL,
                                      words[1].data[0] == 'g' ? &id : NULL,
-                                     words[0].data[0] == 's', ms);
+                                     words[0].data[0] == 's',
+                                     ngx_min(ms, now));
         }
 
         break;
 
     case 'f':
         if (ngx_counters_number(&words[1], &ms) == NGX_COUNTERS_OK) {
-            (void) ngx_counters_zone_fade(zone, ms, ngx_http_counters_now());
+            (void) ngx_counters_zone_fade(zone, ms, now);
         }
 
         break;
@@ -590,10 +594,8 @@ ngx_http_counters_news_handler(void *data, ngx_str_t *message)
             && !ngx_counters_str_eq(&words[1], (char *) w->node,
                                     sizeof(w->node)))
         {
-            ms = ngx_http_counters_now();
-
             for (id = ngx_min(id, NGX_HTTP_COUNTERS_SPENT); id; id--) {
-                ngx_counters_zone_passed(zone, ms);
+                ngx_counters_zone_passed(zone, now);
             }
         }
 
