@@ -410,6 +410,11 @@ ngx_http_counters_check(ngx_http_counters_worker_t *w,
                                    ngx_http_counters_me(), &ask, now);
 
     if (rc == NGX_OK) {
+
+        /* it may be long since another worker began to wait with it */
+
+        (void) ngx_counters_creds_keep(w->creds, item->key.cred,
+                                       &item->ctx->cred, now, 0);
         item->leader = 1;
         ngx_http_counters_ask(w, item, NGX_COUNTERS_WAITING);
     }
