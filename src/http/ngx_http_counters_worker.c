@@ -408,7 +408,7 @@ uint64_t
 ngx_http_counters_portal_capacity(ngx_http_counters_portal_t *portal)
 {
     return (uint64_t) portal->bucket.rate * portal->batch
-           * (portal->ttl[NGX_COUNTERS_TASKS] / 1000) / 1000;
+           * portal->ttl[NGX_COUNTERS_TASKS] / 1000000;
 }
 
 
@@ -538,11 +538,18 @@ ngx_http_counters_tick_handler(ngx_event_t *ev)
     w = c->data;
     portal = w->portal;
 
+    now = ngx_http_counters_now();
+
     if (ngx_exiting) {
+
+        /* a long download may keep the worker for hours, but not these */
+
+        ngx_counters_creds_sweep(w->creds, now - NGX_HTTP_COUNTERS_KEEP,
+                                 NGX_HTTP_COUNTERS_CREDS,
+                                 ngx_http_counters_needed, w);
+        ngx_add_timer(ev, NGX_HTTP_COUNTERS_TICK);
         return;
     }
-
-    now = ngx_http_counters_now();
 
     /* the worker that had the events may have died, or left */
 
