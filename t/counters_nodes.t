@@ -28,7 +28,11 @@ sub node ($port, $zone) {
     }
     server {
         listen 127.0.0.1:%%PORT_$port%%;
-        location /rest/ { counters $zone; proxy_pass %%PORTAL%%; }
+        location /rest/ {
+            counters        $zone;
+            counters_bypass \$http_x_fresh;
+            proxy_pass      %%PORTAL%%;
+        }
     }
 EOF
 }
@@ -53,8 +57,8 @@ sub entries () {
     return scalar @{ $redis->command('KEYS', 'b24:acme:c:*') };
 }
 
-sub status ($node, $uri) {
-    my $r = $node->get($uri);
+sub status ($node, $uri, %how) {
+    my $r = $node->get($uri, %how);
     return $r->status . ' ' . ($r->header('cache-status') =~ s/; ttl=.*//r);
 }
 
@@ -90,6 +94,18 @@ ok(wait_for(sub { status($t, $mine) eq '200 acme; fwd=miss; stored' }),
    'accepted again');
 ok(wait_for(sub { status($other, $mine) eq '200 acme; hit' }),
    'and shared again');
+
+# a call that is refused is dropped by both as well, and it alone
+
+status($_, $group) for $t, $other;
+is(status($_, $group), '200 acme; hit', 'both have the other call') for $t, $other;
+
+$portal->credential('5/' . webhook_code(5) => 'scope');
+
+ok(wait_for(sub { status($t, $group, headers => { 'X-Fresh' => 1 }) =~ /^403/ }),
+   'one of its calls is refused');
+ok(wait_for(sub { status($other, $group) =~ /^403/ }, 5), 'and dropped there');
+is(status($other, $mine), '200 acme; hit', 'no other is');
 
 $other->stop;
 $t->done;

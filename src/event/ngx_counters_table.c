@@ -545,6 +545,29 @@ ngx_counters_zone_revoke(ngx_counters_zone_t *zone, const u_char *digest,
 }
 
 
+void
+ngx_counters_zone_forget(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+    uint64_t now)
+{
+    ngx_counters_node_t  *e;
+
+    ngx_counters_lock(zone);
+
+    e = ngx_counters_find_locked(zone, key);
+
+    if (e && e->fetched <= now) {
+
+        if (e->kind == NGX_COUNTERS_DATA) {
+            ngx_counters_clear_locked(zone, e);
+        }
+
+        e->refused = ngx_max(e->refused, now);
+    }
+
+    ngx_counters_unlock(zone);
+}
+
+
 uint64_t
 ngx_counters_zone_refused(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
 {

@@ -310,6 +310,14 @@ void ngx_counters_zone_accepted(ngx_counters_zone_t *zone,
 ngx_uint_t ngx_counters_zone_revoke(ngx_counters_zone_t *zone,
     const u_char *cred, uint64_t now);
 
+/*
+ * The portal has refused this call at "now", as another node has been told:
+ * nothing fetched earlier is used any more.
+ */
+
+void ngx_counters_zone_forget(ngx_counters_zone_t *zone,
+    ngx_counters_key_t *key, uint64_t now);
+
 /* when the credential, or this key, was last refused; 0: never known */
 
 uint64_t ngx_counters_zone_refused(ngx_counters_zone_t *zone,

@@ -715,7 +715,7 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
     case NGX_COUNTERS_REPLY_FORBIDDEN:
         answer->kind = NGX_COUNTERS_NEGATIVE;
         answer->ttl = portal->negative;
-        ngx_http_counters_store_forget(w, key);
+        ngx_http_counters_store_forget(w, key, now);
         break;
 
     case NGX_COUNTERS_REPLY_LIMIT:

@@ -22,8 +22,9 @@
 /* requests that one message may tell of */
 #define NGX_HTTP_COUNTERS_SPENT  1000
 
-/* the longest message: a digest in hex and a time */
-#define NGX_HTTP_COUNTERS_NEWS   128
+/* the longest message: a whole key, its digest in hex, and a time */
+#define NGX_HTTP_COUNTERS_NEWS   192
+#define NGX_HTTP_COUNTERS_WORDS  7
 
 
 /* Redis is being asked for one key */
@@ -47,6 +48,8 @@ static void ngx_http_counters_mark(ngx_http_counters_worker_t *w,
     ngx_str_t *name, uint64_t now);
 static void ngx_http_counters_tell(ngx_http_counters_worker_t *w, u_char *p,
     u_char *news, u_char *last);
+static ngx_int_t ngx_http_counters_news_key(ngx_counters_str_t *words,
+    ngx_counters_key_t *key);
 static void ngx_http_counters_news_handler(void *data, ngx_str_t *message);
 static void ngx_http_counters_words(u_char *p, u_char *last,
     ngx_counters_str_t *words);
@@ -322,11 +325,12 @@ ngx_http_counters_store_save(ngx_http_counters_worker_t *w,
 
 void
 ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
-    ngx_counters_key_t *key)
+    ngx_counters_key_t *key, uint64_t now)
 {
-    u_char     *p;
+    u_char     *p, *last;
     ngx_str_t   name;
     u_char      digest[NGX_COUNTERS_DIGEST_LEN];
+    u_char      news[NGX_HTTP_COUNTERS_NEWS];
 
     if (w->redis == NULL
         || ngx_counters_key_digest(w->hmac, key, digest) != NGX_COUNTERS_OK)
@@ -343,6 +347,13 @@ ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
     name.len = ngx_http_counters_digest_name(w, p, 'c', digest) - p;
 
     (void) ngx_counters_redis_del(w->redis, &name);
+
+    last = ngx_sprintf(news, "k ");
+    last = ngx_counters_hex(last, key->cred, NGX_COUNTERS_DIGEST_LEN);
+    last = ngx_sprintf(last, " %uL %uL %uL %uL %uL", (uint64_t) key->method,
+                       (uint64_t) key->type, key->user, key->group, now);
+
+    ngx_http_counters_tell(w, p, news, last);
 
     ngx_free(p);
 }
@@ -541,7 +552,8 @@ ngx_http_counters_news_handler(void *data, ngx_str_t *message)
 
     u_char                *last;
     uint64_t               id, ms, now;
-    ngx_counters_str_t     words[4];
+    ngx_counters_key_t     key;
+    ngx_counters_str_t     words[NGX_HTTP_COUNTERS_WORDS];
     ngx_counters_zone_t   *zone;
     u_char                 digest[NGX_COUNTERS_DIGEST_LEN];
 
@@ -563,6 +575,15 @@ ngx_http_counters_news_handler(void *data, ngx_str_t *message)
             && ngx_counters_number(&words[2], &ms) == NGX_COUNTERS_OK)
         {
             (void) ngx_counters_zone_revoke(zone, digest, ngx_min(ms, now));
+        }
+
+        break;
+
+    case 'k':
+        if (ngx_http_counters_news_key(words, &key) == NGX_OK
+            && ngx_counters_number(&words[6], &ms) == NGX_COUNTERS_OK)
+        {
+            ngx_counters_zone_forget(zone, &key, ngx_min(ms, now));
         }
 
         break;
@@ -607,7 +628,35 @@ ngx_http_counters_news_handler(void *data, ngx_str_t *message)
 }
 
 
-/* at most four, separated by single spaces */
+static ngx_int_t
+ngx_http_counters_news_key(ngx_counters_str_t *words, ngx_counters_key_t *key)
+{
+    uint64_t             method, type;
+    ngx_counters_call_t  call;
+    u_char               digest[NGX_COUNTERS_DIGEST_LEN];
+
+    if (ngx_counters_unhex(digest, &words[1], NGX_COUNTERS_DIGEST_LEN)
+        != NGX_COUNTERS_OK
+        || ngx_counters_number(&words[2], &method) != NGX_COUNTERS_OK
+        || ngx_counters_number(&words[3], &type) != NGX_COUNTERS_OK
+        || ngx_counters_number(&words[4], &call.user) != NGX_COUNTERS_OK
+        || ngx_counters_number(&words[5], &call.group) != NGX_COUNTERS_OK
+        || method >= NGX_COUNTERS_METHODS
+        || type >= NGX_COUNTERS_VIEWS)
+    {
+        return NGX_DECLINED;
+    }
+
+    call.method = method;
+    call.type = type;
+
+    ngx_counters_key_make(key, digest, &call);
+
+    return NGX_OK;
+}
+
+
+/* separated by single spaces */
 
 static void
 ngx_http_counters_words(u_char *p, u_char *last, ngx_counters_str_t *words)
@@ -615,7 +664,7 @@ ngx_http_counters_words(u_char *p, u_char *last, ngx_counters_str_t *words)
     u_char      *space;
     ngx_uint_t   i;
 
-    for (i = 0; i < 4 && p < last; i++) {
+    for (i = 0; i < NGX_HTTP_COUNTERS_WORDS && p < last; i++) {
         space = memchr(p, ' ', last - p);
 
         words[i].data = p;

@@ -13,8 +13,8 @@
  *
  * The last four are marks, Unix milliseconds in decimal: an entry fetched no
  * later than a mark of its own is not used.  What leaves a mark is also told
- * to the other nodes, on the channel {prefix}{portal}:n, as are requests that
- * count against a common quota.
+ * to the other nodes, on the channel {prefix}{portal}:n, as are calls that the
+ * portal refused, and requests that count against a common quota.
  */
 
 
@@ -48,10 +48,10 @@ ngx_int_t ngx_http_counters_store_read(ngx_http_counters_worker_t *w,
 void ngx_http_counters_store_save(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_answer_in_t *answer);
 
-/* one entry, after the portal has refused the call */
+/* one entry, after the portal has refused the call; other nodes drop it too */
 
 void ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
-    ngx_counters_key_t *key);
+    ngx_counters_key_t *key, uint64_t now);
 
 /* all that a credential owns, and the same on the other nodes */
 
