@@ -29,7 +29,8 @@ sub config (%with) {
 
     $t->config(<<"EOF", workers => 4);
         counters_portal acme { url $with->{url}; zone $with->{zone}; rate off;
-                               timeout 1m; ttl $with->{ttl}; batch off; }
+                               timeout 10m; wait 10m;
+                               ttl $with->{ttl}; batch off; }
         counters_portal fast { url %%PORTAL%%; zone 1m; rate off; batch off;
                                ttl 1ms; stale 1h; timeout 1m; }
         counters_portal deep { url %%PORTAL%%; zone 1m; rate off; batch off;
