@@ -580,7 +580,18 @@ ngx_counters_zone_refused(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
     e = ngx_counters_find_locked(zone, key);
     cred = e ? e->cred : ngx_counters_find_cred_locked(zone, key->cred);
 
-    refused = cred ? cred->refused : 0;
+    refused = 0;
+
+    /* what the managed webhook owns outlives its refusal */
+
+    if (cred
+        && (!zone->common
+            || ngx_memcmp(cred->digest, zone->common_cred,
+                          NGX_COUNTERS_DIGEST_LEN)
+               != 0))
+    {
+        refused = cred->refused;
+    }
 
     if (e && e->refused > refused) {
         refused = e->refused;
