@@ -313,7 +313,7 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
     ngx_counters_owner_t *me, uint64_t now, ngx_counters_flight_t *flight,
     ngx_msec_t *delay, ngx_uint_t *slot)
 {
-    uint64_t                   until, limit;
+    uint64_t                   until, limit, *slow;
     ngx_int_t                  rc;
     ngx_msec_t                 wait;
     ngx_uint_t                 i, max, first;
@@ -388,11 +388,13 @@ again:
 
     ngx_counters_take_locked(zone, e, me, now, max, flight);
 
-    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
-        if (cred->slow[i]) {
+    for (i = 0; i < flight->n; i++) {
+        slow = &cred->slow[flight->keys[i].method];
+
+        if (*slow) {
             /* its answer tells when the next may follow */
-            cred->slow[i] = now + zone->conf.timeout
-                            + NGX_COUNTERS_LEASE_SLACK;
+            until = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
+            *slow = ngx_max(*slow, until);
         }
     }
 
@@ -602,6 +604,13 @@ ngx_counters_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
         *delay = ngx_min(*delay, wait);
     }
 
+    if (passed < sh->nqueued[class]) {
+
+        /* the others are looked at next time */
+
+        *delay = ngx_min(*delay, NGX_COUNTERS_PASS_WAIT);
+    }
+
     return NULL;
 }
 
@@ -659,7 +668,7 @@ ngx_counters_offer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
     sh = zone->sh;
 
-    if (sh->offer != e || now < sh->offered) {
+    if (sh->offer != e) {
         sh->offer = e;
         sh->offered = now;
     }
