@@ -26,6 +26,7 @@ static ngx_counters_suite_t  ngx_counters_suites[] = {
     { "queue", test_queue },
     { "pace", test_pace },
     { "creds", test_creds },
+    { "model", test_model },
     { NULL, NULL }
 };
 

@@ -79,9 +79,21 @@ leases(void)
     /* slots beyond the mask share bits */
 
     workers[2].slot = 65;
+    workers[3].slot = 40;
     lease(zone, key(1, 1), 2, NGX_COUNTERS_WAITING, NOW + 50 + MINUTE);
+    lease(zone, key(1, 1), 3, NGX_COUNTERS_WAITING, NOW + 50 + MINUTE);
     finish(zone, key(1, 1), 1, NULL, NOW + 50 + MINUTE);
-    is_int(woken, 2, "slot 65 has the bit of slot 1");
+    ok(woken == (2 | (uint64_t) 1 << 40),
+       "slot 40 has its bit, slot 65 that of slot 1");
+
+    /* a mark is as good as the end of the ttl */
+
+    put(zone, key(1, 2), answer(NGX_COUNTERS_DATA, "a", NOW));
+    is_int(lease(zone, key(1, 2), 0, NGX_COUNTERS_WAITING, NOW + 100),
+           NGX_DECLINED, "fresh data is not refreshed");
+    ngx_counters_zone_purge(zone, NULL, NULL, 1, NOW + 200);
+    is_int(lease(zone, key(1, 2), 0, NGX_COUNTERS_WAITING, NOW + 300),
+           NGX_OK, "unless it is marked");
 
     zone_ok(zone, "leases");
 }
@@ -266,6 +278,11 @@ classes(void)
     is_str(users(), strlen(users()), "4", "that of the unknown does not rise");
 
     zone_ok(zone, "classes that rise");
+
+    ngx_counters_zone_revoke(zone, digest(1), NOW + 1000);
+    queue(zone, key(1, 50), 0, NGX_COUNTERS_WAITING, NOW + 2000);
+    is_int(zone->sh->nqueued[NGX_COUNTERS_UNKNOWN], 1,
+           "a credential that was refused is not known any more");
 
     /* the managed webhook is known from the start */
 
@@ -626,6 +643,31 @@ offers(void)
     is_int(n, 8, "and everybody keeps their place");
     zone_ok(zone, "no quota, no offers");
 
+    /* nor is an offer over that could not be taken */
+
+    zone = zone_new(ZONE);
+    accept_cred(zone, 1);
+    queue(zone, key(1, 1), 1, NGX_COUNTERS_WAITING, NOW);
+    queue(zone, key(1, 2), 0, NGX_COUNTERS_WAITING, NOW);
+
+    is_int(dispatch(zone, 0, NOW), NGX_BUSY, "it is offered");
+
+    for (i = 0; i < 40; i++) {
+        ngx_counters_zone_passed(zone, NOW + 10);
+    }
+
+    is_int(dispatch(zone, 0, NOW + 100), NGX_AGAIN, "there is no quota");
+    is_int(dispatch(zone, 0, NOW + 2000), NGX_BUSY, "it is offered again");
+    is_int(delay, 250, "as long as before");
+
+    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED, NOW + 2100,
+                                  NOW + 4000);
+    is_int(dispatch(zone, 0, NOW + 2200), NGX_AGAIN, "there is a hold");
+    is_int(dispatch(zone, 0, NOW + 4000), NGX_BUSY, "it is offered again");
+    is_int(delay, 250, "as long as before");
+
+    zone_ok(zone, "offers that cannot be taken");
+
     /* a dead worker's places are given up, all at once */
 
     zone = zone_new(ZONE);
@@ -909,6 +951,14 @@ method_holds(void)
     look(zone, key(1, 2), NOW + MINUTE + 3000);
     is_int(view.hold, NGX_COUNTERS_OPEN, "a good answer lifts the hold");
 
+    for (i = 50; i < 55; i++) {
+        queue(zone, key(1, i), 0, NGX_COUNTERS_WAITING, NOW + MINUTE + 3000);
+    }
+
+    next(zone, 0, NOW + MINUTE + 6000);
+    is_str(users(), strlen(users()), "11 12 13 14 15 16 17 18 19 50 51 52 53 "
+           "54", "and the method leaves in batches again");
+
     /* to be tried alone: not in another method's batch either */
 
     ngx_counters_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
@@ -960,6 +1010,68 @@ method_holds(void)
     is_int(ngx_counters_zone_refused(zone, key(7, 3)), 0, "and all is well");
 
     zone_ok(zone, "a refused webhook");
+}
+
+
+/* near the limit of operating time, what nobody waits for is spread */
+
+static void
+operating_time(void)
+{
+    ngx_uint_t            i, n;
+    ngx_counters_zone_t  *zone;
+
+    zone = zone_new(ZONE);
+    zone->conf.bucket.rate = 1000000;
+    accept_cred(zone, 1);
+    accept_cred(zone, 2);
+
+    /* all used up, but for the clients; some of it is free in 100 seconds */
+
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+                                480000, NOW / 1000 + 100);
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_IM, NOW,
+                                480000, NOW / 1000 + 2);
+
+    for (i = 0; i < 300; i++) {
+        queue(zone, key(1, i), 0, NGX_COUNTERS_STALE, NOW);
+    }
+
+    queue(zone, key(1, 1000), 0, NGX_COUNTERS_WAITING, NOW);
+    queue(zone, key(2, 1001), 0, NGX_COUNTERS_STALE, NOW);
+    queue(zone, im(1, 1002), 0, NGX_COUNTERS_STALE, NOW);
+
+    next(zone, 0, NOW + 1);
+    is_str(users(), strlen(users()), "1000", "who waits is not slowed down");
+
+    for (n = 1; n < 10000; n += delay) {
+        if (next(zone, 0, NOW + n) == NGX_OK) {
+            break;
+        }
+    }
+
+    is_str(users(), strlen(users()), "1001", "nor another's stale entry");
+    ok(n < 1000, "however many are slowed down before it");
+
+    for ( /* void */ ; n < 10000; n += delay) {
+        if (next(zone, 0, NOW + n) == NGX_OK) {
+            break;
+        }
+    }
+
+    is_str(users(), strlen(users()), "1002", "a method has its own pause");
+    ok(n >= 2000 && n < 7000, "no longer, whatever leaves meanwhile: %d",
+       (int) n);
+
+    is_int(drain(zone, 0, NOW + 99999, 10), 0, "the first one's is long");
+    is_int(next(zone, 0, NOW + 100000), NGX_OK, "then one leaves");
+    is_int(drain(zone, 0, NOW + 100000, 10), 0, "one");
+
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
+                                NOW + 100000, 0, NOW / 1000 + 700);
+    is_int(drain(zone, 0, NOW + 100000, 10), 10, "a good answer frees all");
+
+    zone_ok(zone, "operating time");
 }
 
 
@@ -1142,6 +1254,23 @@ refresh_ahead(void)
     is_int(zone->sh->nqueued[NGX_COUNTERS_AHEAD], 50,
            "who are looked at in vain");
 
+    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 598000, has_all,
+                                   NULL), 0, "nor when nobody asked");
+
+    for (i = 0; i < 50; i++) {
+        look(zone, im(1, i), NOW + 400000);
+    }
+
+    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 598000, has_all,
+                                   NULL), 0, "asked for too late for that");
+
+    for (i = 0; i < 10; i++) {
+        put(zone, im(1, i), answer(NGX_COUNTERS_DATA, "a", NOW + 600000));
+    }
+
+    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 658000, has_all,
+                                   NULL), 10, "each method has its turn");
+
     /* what was marked stale is due, though it is not the oldest */
 
     zone = zone_new(ZONE);
@@ -1198,13 +1327,21 @@ clock_set_back(void)
     is_int(view.hold, NGX_COUNTERS_OPEN, "what has failed too");
     look(zone, key(2, 2), now);
     is_int(view.hold, NGX_COUNTERS_OPEN, "and every method");
+    /* what was under way during a purge of the future is stale once */
+
+    is_int(lease(zone, key(1, 5), 2, NGX_COUNTERS_WAITING, now + 12000),
+           NGX_OK, "leases end");
+
+    finish(zone, key(1, 5), 2, answer(NGX_COUNTERS_DATA, "b", now + 12000),
+           now + 12000);
+    put(zone, key(1, 5), answer(NGX_COUNTERS_DATA, "c", now + 12001));
+    look(zone, key(1, 5), now + 12001);
+    is_int(view.fresh, NGX_COUNTERS_FRESH, "marks are not ahead");
+
     look(zone, key(1, 3), now + 5000 + MINUTE);
     is_int(view.kind, NGX_COUNTERS_EMPTY, "refusals end in their time");
 
     is_int(dispatch(zone, 0, now), NGX_OK, "what is queued leaves");
-    is_int(lease(zone, key(1, 5), 2, NGX_COUNTERS_WAITING, now + 12000),
-           NGX_OK, "leases end");
-
     ngx_counters_zone_portal_good(zone, now);
 
     put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "b", now + 1));
@@ -1278,6 +1415,7 @@ test_queue(void)
     holds();
     limits();
     method_holds();
+    operating_time();
     retries();
     refresh_ahead();
     clock_set_back();

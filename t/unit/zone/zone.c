@@ -360,6 +360,36 @@ room_for_oneself(void)
 }
 
 
+/* credentials that nothing is left of go in their turn */
+
+static void
+idle_credentials(void)
+{
+    ngx_uint_t            i;
+    ngx_counters_zone_t  *zone;
+
+    zone = zone_new(SMALL);
+
+    ngx_counters_zone_revoke(zone, digest(1), NOW);
+
+    for (i = 0; evicted(zone) == 0; i++) {
+        put(zone, key(3, i),
+            answer(NGX_COUNTERS_DATA, (char *) text(400, i), NOW + 1000));
+
+        if (i == 0) {
+            ngx_counters_zone_revoke(zone, digest(2), NOW + 2000);
+        }
+    }
+
+    ok(ngx_counters_find_cred_locked(zone, digest(1)) == NULL,
+       "an idle credential leaves before an entry asked for after it");
+    ok(ngx_counters_find_cred_locked(zone, digest(2)) != NULL,
+       "and stays when an entry was asked for before it");
+
+    zone_ok(zone, "idle credentials");
+}
+
+
 static void
 answers_too_big(void)
 {
@@ -661,6 +691,11 @@ purge(void)
        "a marked entry is refreshed although its ttl runs");
     look(zone, key(1, 5), NOW + 300);
     is_int(view.fresh, NGX_COUNTERS_FRESH, "and fresh after that");
+
+    is_int(ngx_counters_zone_purge(zone, NULL, NULL, 0, NOW - 1), 0,
+           "a purge from before they were fetched is old news");
+    look(zone, key(1, 6), NOW + 300);
+    is_int(view.fresh, NGX_COUNTERS_FRESH, "which change nothing");
 
     is_int(ngx_counters_zone_purge(zone, &user, &group, 0, NOW + 400), 1,
            "hard: a user's group");
@@ -964,6 +999,7 @@ test_zone(void)
     least_recently_used();
     a_full_zone();
     room_for_oneself();
+    idle_credentials();
     answers_too_big();
     what_is_under_way_stays();
     expiry();

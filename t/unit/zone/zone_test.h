@@ -137,6 +137,7 @@ int test_zone(void);
 int test_queue(void);
 int test_pace(void);
 int test_creds(void);
+int test_model(void);
 
 
 #endif /* _ZONE_TEST_H_INCLUDED_ */
