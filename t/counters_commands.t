@@ -4,6 +4,8 @@
 # command by command, and what is missing is fetched in one call. The answer is
 # what the portal itself makes of the same batch, to the byte, the values of
 # "time" apart: each is asked of the portal too. All other batches pass.
+#
+# valgrind
 
 use v5.36;
 

@@ -3,6 +3,8 @@
 # The module in front of a portal: what is fetched, what is remembered, and that
 # the client gets the portal's own bytes and none of its other headers. The exact
 # Cache-Status of every case.
+#
+# valgrind
 
 use v5.36;
 

@@ -4,6 +4,8 @@
 # same time, whichever worker they are connected to, and all of them woken by its
 # answer and not by a poll. A slow portal holds up nobody who asks for something
 # else, and a call outlives the client that caused it.
+#
+# valgrind
 
 use v5.36;
 

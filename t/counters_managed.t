@@ -3,6 +3,8 @@
 # A managed location: nginx says who the visitor is and holds the webhook. What
 # is refused first, then what a visitor may ask, and that nothing which he sends
 # gets any further than the cache.
+#
+# valgrind
 
 use v5.36;
 

@@ -3,6 +3,8 @@
 # A refusal (400 of the method, 401, 403) is remembered for "negative", for that
 # call under that credential alone, and ends what was stored: a revoked credential
 # never sees its old data again, neither from memory nor from Redis.
+#
+# valgrind
 
 use v5.36;
 

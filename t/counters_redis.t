@@ -4,6 +4,8 @@
 # finds in Redis, and so does the same one after a restart. What is stored, under
 # which names, for how long, in the layout that README.md gives; the ways to
 # connect to Redis.
+#
+# valgrind
 
 use v5.36;
 
