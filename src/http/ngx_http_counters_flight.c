@@ -54,8 +54,14 @@ static void ngx_http_counters_lost(ngx_http_counters_flight_t *flight,
     const ngx_counters_fetch_result_t *result);
 static void ngx_http_counters_retry(ngx_http_counters_flight_t *flight,
     ngx_uint_t split);
+static void ngx_http_counters_halve(ngx_http_counters_flight_t *flight);
 static void ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
     const ngx_counters_fetch_result_t *result, ngx_counters_reply_t *reply);
+static ngx_uint_t ngx_http_counters_failed(
+    ngx_http_counters_flight_t *flight);
+static void ngx_http_counters_singly(ngx_http_counters_flight_t *flight,
+    uint64_t reset_at);
+static ngx_uint_t ngx_http_counters_batch_error(ngx_counters_str_t *code);
 static void ngx_http_counters_part(ngx_http_counters_flight_t *flight,
     ngx_uint_t n, ngx_counters_part_t *part,
     const ngx_counters_fetch_result_t *result);
@@ -340,11 +346,10 @@ ngx_http_counters_lost(ngx_http_counters_flight_t *flight,
 
     ngx_http_counters_count(w, NGX_COUNTERS_STAT_PORTAL_FAILURES, 1);
 
-    held = ngx_counters_zone_portal_hold(w->portal->zone,
-                                         NGX_COUNTERS_BACKOFF, now, 0);
+    held = ngx_http_counters_failed(flight);
 
     if (flight->calls.n > 1 && result->rc != NGX_COUNTERS_FETCH_CONNECT) {
-        ngx_http_counters_retry(flight, flight->calls.split + 1);
+        ngx_http_counters_halve(flight);
 
     } else {
 
@@ -490,6 +495,25 @@ ngx_http_counters_retry(ngx_http_counters_flight_t *flight, ngx_uint_t split)
 }
 
 
+/* batches may be smaller than they are allowed to be */
+
+static void
+ngx_http_counters_halve(ngx_http_counters_flight_t *flight)
+{
+    ngx_uint_t  split;
+
+    split = flight->calls.split + 1;
+
+    while ((flight->worker->portal->batch >> split)
+           > (flight->calls.n + 1) / 2)
+    {
+        split++;
+    }
+
+    ngx_http_counters_retry(flight, split);
+}
+
+
 static void
 ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
     const ngx_counters_fetch_result_t *result, ngx_counters_reply_t *reply)
@@ -542,16 +566,19 @@ ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
     case NGX_COUNTERS_REPLY_FORBIDDEN:
     case NGX_COUNTERS_REPLY_OPERATING:
     case NGX_COUNTERS_REPLY_FOREIGN:
-
-        /* it is batch that is refused: the calls may well be welcome */
-
-        ngx_counters_zone_batch_hold(flight->worker->portal->zone,
-                                     flight->calls.cred,
-                                     ngx_http_counters_now(),
-                                     reply->reset_at * 1000);
-
+        ngx_http_counters_singly(flight, reply->reset_at);
         ngx_http_counters_retry(flight, NGX_HTTP_COUNTERS_SINGLE);
         return;
+
+    case NGX_COUNTERS_REPLY_FAILED:
+
+        if (ngx_http_counters_batch_error(&reply->error)) {
+            ngx_http_counters_singly(flight, 0);
+            ngx_http_counters_retry(flight, NGX_HTTP_COUNTERS_SINGLE);
+            return;
+        }
+
+        break;
 
     default:
         break;
@@ -564,14 +591,51 @@ ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
     ngx_http_counters_count(flight->worker, NGX_COUNTERS_STAT_PORTAL_FAILURES,
                             1);
 
-    if (ngx_counters_zone_portal_hold(flight->worker->portal->zone,
-                                      NGX_COUNTERS_BACKOFF,
-                                      ngx_http_counters_now(), 0))
-    {
+    if (ngx_http_counters_failed(flight)) {
         ngx_http_counters_refresh_alarm(flight->worker);
     }
 
-    ngx_http_counters_retry(flight, flight->calls.split + 1);
+    ngx_http_counters_halve(flight);
+}
+
+
+/*
+ * A half of what has failed fails for one call, as likely as not: it is not
+ * held against the portal until that one does alone.
+ */
+
+static ngx_uint_t
+ngx_http_counters_failed(ngx_http_counters_flight_t *flight)
+{
+    if (flight->calls.split && flight->calls.n > 1) {
+        return 0;
+    }
+
+    return ngx_counters_zone_portal_hold(flight->worker->portal->zone,
+                                         NGX_COUNTERS_BACKOFF,
+                                         ngx_http_counters_now(), 0);
+}
+
+
+/* it is batch that is refused: the calls may well be welcome, and others */
+
+static void
+ngx_http_counters_singly(ngx_http_counters_flight_t *flight,
+    uint64_t reset_at)
+{
+    ngx_counters_zone_batch_hold(flight->worker->portal->zone,
+                                 flight->calls.cred, ngx_http_counters_now(),
+                                 reset_at * 1000);
+}
+
+
+static ngx_uint_t
+ngx_http_counters_batch_error(ngx_counters_str_t *code)
+{
+    static u_char  prefix[] = "ERROR_BATCH_";
+
+    return code->len >= sizeof(prefix) - 1
+           && ngx_strncasecmp(code->data, prefix, sizeof(prefix) - 1) == 0;
 }
 
 
