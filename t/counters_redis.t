@@ -36,7 +36,7 @@ sub config ($node, $blocks, %how) {
 
     $text .= "server { listen 127.0.0.1:%%PORT_8080%%;\n"
            . "add_header X-Source \$counters_source always;\n";
-    $text .= "location /$_->[0]/rest/ { counters $_->[0]; proxy_pass %%PORTAL%%; }\n"
+    $text .= "location /$_->[0]/rest/ { counters $_->[0]; proxy_pass %%PORTAL%%/rest/; }\n"
         for @$blocks;
 
     $node->config("$text}\n", %how);

@@ -63,7 +63,7 @@ $t->config(join '', (map {
     "server { listen 127.0.0.1:%%PORT_8080%%;\n",
     "add_header X-Source \$counters_source always;\n",
     "location = /parked { stub_status; }\n",
-    (map { "location /$_/rest/ { counters $_; proxy_pass %%PORTAL%%; }\n" }
+    (map { "location /$_/rest/ { counters $_; proxy_pass %%PORTAL%%/rest/; }\n" }
      @blocks),
     "}\n");
 

@@ -35,8 +35,8 @@ $t->config(<<'EOF', workers => 4);
         keepalive_timeout 0;    # so that every worker has work
         add_header X-Source $counters_source always;
         location /rest/ { counters acme; proxy_pass %%PORTAL%%; }
-        location /later/rest/ { counters later; proxy_pass %%PORTAL%%; }
-        location /wrong/rest/ { counters wrong; proxy_pass %%PORTAL%%; }
+        location /later/rest/ { counters later; proxy_pass %%PORTAL%%/rest/; }
+        location /wrong/rest/ { counters wrong; proxy_pass %%PORTAL%%/rest/; }
     }
 EOF
 

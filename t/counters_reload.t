@@ -39,8 +39,8 @@ sub config (%with) {
             listen 127.0.0.1:%%PORT_8080%% reuseport;
             location = /parked { stub_status; }
             location /rest/ { counters acme; proxy_pass %%PORTAL%%; }
-            location /fast/rest/ { counters fast; proxy_pass %%PORTAL%%; }
-            location /deep/rest/ { counters deep; proxy_pass %%PORTAL%%; }
+            location /fast/rest/ { counters fast; proxy_pass %%PORTAL%%/rest/; }
+            location /deep/rest/ { counters deep; proxy_pass %%PORTAL%%/rest/; }
             $with->{more}
         }
 EOF

@@ -32,7 +32,7 @@ $t->config(join '', (map {
     "counters_portal $name { url %%PORTAL%%; zone 1m; rate off; batch off;\n"
     . "                       max_body 8k; $text }\n" } @blocks),
     "server { listen 127.0.0.1:%%PORT_8080%%;\n",
-    (map { "location /$_->[0]/rest/ { counters $_->[0]; proxy_pass %%PORTAL%%; }\n" }
+    (map { "location /$_->[0]/rest/ { counters $_->[0]; proxy_pass %%PORTAL%%/rest/; }\n" }
      @blocks),
     "}\n");
 

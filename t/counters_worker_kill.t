@@ -29,7 +29,7 @@ $t->config(<<'EOF', workers => 4, log => 'debug');
         access_log %%DIR%%/worker_access.log worker;
 
         location /rest/ { counters acme; proxy_pass %%PORTAL%%; }
-        location /tight/rest/ { counters tight; proxy_pass %%PORTAL%%; }
+        location /tight/rest/ { counters tight; proxy_pass %%PORTAL%%/rest/; }
         location = /parked { stub_status; access_log off; }
     }
 EOF

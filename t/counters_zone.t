@@ -22,7 +22,7 @@ $t->config(join('', (map {
     "counters_portal $_ { url %%PORTAL%%; zone $zones{$_}; rate off; ttl 1h; }\n"
     } sort keys %zones),
     "server { listen 127.0.0.1:%%PORT_8080%% reuseport; keepalive_requests 50;\n",
-    (map { "location /$_/rest/ { counters $_; proxy_pass %%PORTAL%%; }\n"
+    (map { "location /$_/rest/ { counters $_; proxy_pass %%PORTAL%%/rest/; }\n"
            . "location = /$_/status { counters_status $_ json; }\n" }
      sort keys %zones),
     "}\n"), workers => 4);
