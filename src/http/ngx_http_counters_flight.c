@@ -308,6 +308,7 @@ ngx_http_counters_flight_handler(void *data,
 
     for (i = 1; i < result->requests; i++) {
         ngx_counters_zone_passed(w->portal->zone, ngx_http_counters_now());
+        ngx_http_counters_store_spent(w, 1);
     }
 
     if (result->rc == NGX_COUNTERS_FETCH_OK) {
