@@ -271,8 +271,10 @@ ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
     cred = ngx_counters_insert_cred_locked(zone, digest, now);
 
     if (cred) {
+        /* a whole second, of whose parts nothing is known */
+
         if (until <= now) {
-            until = (uint64_t) cred->reset[method] * 1000;
+            until = ((uint64_t) cred->reset[method] + 1) * 1000;
         }
 
         if (until <= now) {

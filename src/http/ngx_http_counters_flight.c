@@ -794,7 +794,8 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
         answer->kind = NGX_COUNTERS_FAILURE;
         ngx_http_counters_count(w, NGX_COUNTERS_STAT_OPERATING, 1);
         ngx_counters_zone_method_hold(portal->zone, key->cred, key->method,
-                                      now, reset_at * 1000);
+                                      now, reset_at ? (reset_at + 1) * 1000
+                                                    : 0);
         break;
 
     case NGX_COUNTERS_REPLY_MALFORMED:
