@@ -10,6 +10,7 @@
 #include <ngx_http.h>
 
 #include "ngx_counters_entry.h"
+#include "ngx_http_counters_later.h"
 #include "ngx_http_counters_store.h"
 
 
@@ -46,6 +47,7 @@ static ngx_int_t ngx_http_counters_read_value(ngx_http_counters_read_t *rd,
 static ngx_uint_t ngx_http_counters_marked(ngx_str_t *mark, uint64_t fetched);
 static void ngx_http_counters_mark(ngx_http_counters_worker_t *w,
     ngx_str_t *name, uint64_t now);
+static uint64_t ngx_http_counters_span(ngx_http_counters_worker_t *w);
 static void ngx_http_counters_tell(ngx_http_counters_worker_t *w, u_char *p,
     u_char *news, u_char *last);
 static ngx_int_t ngx_http_counters_news_key(ngx_counters_str_t *words,
@@ -346,7 +348,7 @@ ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
     name.data = p;
     name.len = ngx_http_counters_digest_name(w, p, 'c', digest) - p;
 
-    (void) ngx_counters_redis_del(w->redis, &name);
+    ngx_http_counters_later_del(w, &name, ngx_http_counters_span(w));
 
     last = ngx_sprintf(news, "k ");
     last = ngx_counters_hex(last, key->cred, NGX_COUNTERS_DIGEST_LEN);
@@ -675,17 +677,28 @@ ngx_http_counters_words(u_char *p, u_char *last, ngx_counters_str_t *words)
 }
 
 
-/* lasts as long as any copy that was stored before it */
-
 static void
 ngx_http_counters_mark(ngx_http_counters_worker_t *w, ngx_str_t *name,
     uint64_t now)
 {
-    ngx_str_t                    value;
+    ngx_str_t  value;
+    u_char     mark[NGX_INT64_LEN];
+
+    value.data = mark;
+    value.len = ngx_sprintf(mark, "%uL", now) - mark;
+
+    ngx_http_counters_later_set(w, name, &value, ngx_http_counters_span(w));
+}
+
+
+/* as long as any copy lasts that has been stored by now, milliseconds */
+
+static uint64_t
+ngx_http_counters_span(ngx_http_counters_worker_t *w)
+{
     ngx_uint_t                   i;
     ngx_msec_t                   ttl;
     ngx_http_counters_portal_t  *portal;
-    u_char                       mark[NGX_INT64_LEN];
 
     portal = w->portal;
     ttl = 0;
@@ -694,12 +707,8 @@ ngx_http_counters_mark(ngx_http_counters_worker_t *w, ngx_str_t *name,
         ttl = ngx_max(ttl, portal->ttl[i]);
     }
 
-    value.data = mark;
-    value.len = ngx_sprintf(mark, "%uL", now) - mark;
-
-    (void) ngx_counters_redis_set(w->redis, name, &value,
-                        (uint64_t) ttl + NGX_HTTP_COUNTERS_SKEW
-                        + ngx_max(portal->stale, portal->stale_error));
+    return (uint64_t) ttl + NGX_HTTP_COUNTERS_SKEW
+           + ngx_max(portal->stale, portal->stale_error);
 }
 
 

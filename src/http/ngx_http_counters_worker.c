@@ -14,6 +14,7 @@
 #include "ngx_http_counters_flight.h"
 #include "ngx_http_counters_participants.h"
 #include "ngx_http_counters_refresh.h"
+#include "ngx_http_counters_later.h"
 #include "ngx_http_counters_store.h"
 
 
@@ -255,6 +256,7 @@ ngx_http_counters_init_portal(ngx_cycle_t *cycle,
         ngx_queue_init(&w->waiters[i]);
     }
 
+    ngx_queue_init(&w->later);
     ngx_queue_init(&w->flights);
 
     /* debug logs read the data of a timer as a connection */
@@ -355,6 +357,8 @@ ngx_http_counters_exit_worker(ngx_cycle_t *cycle)
             ngx_counters_redis_unsubscribe(w->channel);
             w->channel = NULL;
         }
+
+        ngx_http_counters_later_free(w);
 
         if (w->redis) {
             ngx_counters_redis_destroy(w->redis);
@@ -568,6 +572,8 @@ ngx_http_counters_tick_handler(ngx_event_t *ev)
 
         w->swept = now;
         before = now - ngx_max(portal->ahead, NGX_HTTP_COUNTERS_KEEP);
+
+        ngx_http_counters_later_retry(w);
 
         ngx_counters_zone_expire(portal->zone, now, NGX_HTTP_COUNTERS_EXPIRE);
         ngx_counters_creds_sweep(w->creds, before, NGX_HTTP_COUNTERS_CREDS,

@@ -30,6 +30,8 @@ typedef struct {
 
     ngx_queue_t                  waiters[NGX_HTTP_COUNTERS_BUCKETS];
     ngx_uint_t                   nwaiters;
+    ngx_queue_t                  later;      /* writes that Redis owes us */
+    ngx_uint_t                   nlater;
     ngx_queue_t                  flights;    /* under way in this worker */
     ngx_uint_t                   nflights;
 
