@@ -199,6 +199,7 @@ ngx_http_counters_commands_answer(ngx_http_request_t *r,
             }
         }
 
+        sum->stored &= item->stored;
         sum->view.fetched = ngx_min(sum->view.fetched, view->fetched);
         sum->view.remains = ngx_min(sum->view.remains, view->remains);
 
@@ -293,10 +294,6 @@ ngx_http_counters_commands_view(ngx_http_request_t *r,
     view->body.len = ngx_counters_batch_assemble(p, ctx->commands, answers,
                                                  ngx_http_counters_now())
                      - p;
-
-    /* an answer of this moment: no ETag is its name */
-
-    sum->stored = 0;
 
     return NGX_OK;
 }

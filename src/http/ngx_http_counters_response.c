@@ -68,7 +68,8 @@ ngx_http_counters_response(ngx_http_request_t *r,
 
     /* with the time of each serving there are no bytes an ETag could name */
 
-    if (n == 1 && lcf->headers && stored && view->kind == NGX_COUNTERS_DATA
+    if (n == 1 && ctx->commands == NULL && lcf->headers && stored
+        && view->kind == NGX_COUNTERS_DATA
         && ngx_http_counters_etag(r, view) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
