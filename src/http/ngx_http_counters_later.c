@@ -103,6 +103,9 @@ ngx_http_counters_later_add(ngx_http_counters_worker_t *w, ngx_str_t *name,
 
     ngx_queue_insert_tail(&w->later, &later->queue);
     w->nlater++;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "counters redis: %ui writes kept for later", w->nlater);
 }
 
 
@@ -128,6 +131,10 @@ ngx_http_counters_later_retry(ngx_http_counters_worker_t *w)
         }
 
         ngx_http_counters_later_drop(w, later);
+
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                       "counters redis: a write done late, %ui left",
+                       w->nlater);
     }
 }
 
