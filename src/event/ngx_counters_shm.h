@@ -34,11 +34,19 @@ typedef enum {
 } ngx_counters_state_e;
 
 
-/* the bytes of an answer: headers, then body */
+/* the header lines that answers have in common, nearly always the same */
 
 typedef struct {
-    uint32_t                headers;      /* lengths */
-    uint32_t                body;
+    ngx_queue_t             queue;        /* in sh->headers */
+    uint32_t                refs;         /* answers with them */
+    uint32_t                len;
+    u_char                  data[1];
+} ngx_counters_headers_t;
+
+
+typedef struct {
+    ngx_counters_headers_t *headers;
+    uint32_t                len;          /* of the body */
     u_char                  etag[NGX_COUNTERS_ETAG_LEN];
     u_char                  data[1];
 } ngx_counters_blob_t;
@@ -169,6 +177,7 @@ struct ngx_counters_zone_sh_s {
     ngx_queue_t                lru;       /* with an answer; head: latest */
     ngx_queue_t                bare;      /* without: leave first */
     ngx_queue_t                idle;      /* credentials without entries */
+    ngx_queue_t                headers;   /* head: used latest */
     ngx_queue_t                ages[NGX_COUNTERS_METHODS];
                                           /* data, head: fetched longest ago;
                                              a method has a ttl of its own */

@@ -13,12 +13,21 @@
 #include "ngx_counters_shm.h"
 
 
+/* looked at for the same header lines */
+#define NGX_COUNTERS_HEADERS  4
+
+
 static void ngx_counters_entry_insert(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
 static void ngx_counters_cred_insert(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
 static ngx_int_t ngx_counters_node_cmp(ngx_counters_node_t *e,
     ngx_counters_key_t *key);
+static ngx_counters_headers_t *ngx_counters_use_headers_locked(
+    ngx_counters_zone_t *zone, ngx_counters_node_t *e, ngx_str_t *lines,
+    uint64_t now);
+static void ngx_counters_leave_headers_locked(ngx_counters_zone_t *zone,
+    ngx_counters_headers_t *headers);
 static void ngx_counters_etag(u_char *out, ngx_str_t *body);
 static void ngx_counters_join_cred_locked(ngx_counters_cred_node_t *cred);
 static void ngx_counters_leave_cred_locked(ngx_counters_zone_t *zone,
@@ -219,25 +228,27 @@ ngx_int_t
 ngx_counters_fill_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     ngx_counters_answer_in_t *answer, uint64_t now)
 {
-    size_t                len;
-    ngx_counters_blob_t  *blob;
+    ngx_counters_blob_t     *blob;
+    ngx_counters_headers_t  *headers;
 
     ngx_counters_clear_locked(zone, e);
 
-    len = offsetof(ngx_counters_blob_t, data) + answer->headers.len
-          + answer->body.len;
-
-    blob = ngx_counters_alloc_locked(zone, len, e, now);
-    if (blob == NULL) {
+    headers = ngx_counters_use_headers_locked(zone, e, &answer->headers, now);
+    if (headers == NULL) {
         return NGX_ERROR;
     }
 
-    blob->headers = answer->headers.len;
-    blob->body = answer->body.len;
+    blob = ngx_counters_alloc_locked(zone, offsetof(ngx_counters_blob_t, data)
+                                           + answer->body.len, e, now);
+    if (blob == NULL) {
+        ngx_counters_leave_headers_locked(zone, headers);
+        return NGX_ERROR;
+    }
 
-    ngx_memcpy(blob->data, answer->headers.data, answer->headers.len);
-    ngx_memcpy(blob->data + answer->headers.len, answer->body.data,
-               answer->body.len);
+    blob->headers = headers;
+    blob->len = answer->body.len;
+
+    ngx_memcpy(blob->data, answer->body.data, answer->body.len);
 
     ngx_counters_etag(blob->etag, &answer->body);
 
@@ -258,6 +269,64 @@ ngx_counters_fill_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     }
 
     return NGX_OK;
+}
+
+
+static ngx_counters_headers_t *
+ngx_counters_use_headers_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_str_t *lines, uint64_t now)
+{
+    ngx_uint_t               i;
+    ngx_queue_t             *q;
+    ngx_counters_headers_t  *headers;
+
+    q = ngx_queue_head(&zone->sh->headers);
+
+    for (i = 0; i < NGX_COUNTERS_HEADERS; i++) {
+
+        if (q == ngx_queue_sentinel(&zone->sh->headers)) {
+            break;
+        }
+
+        headers = ngx_queue_data(q, ngx_counters_headers_t, queue);
+        q = ngx_queue_next(q);
+
+        if (headers->len == lines->len
+            && ngx_memcmp(headers->data, lines->data, lines->len) == 0)
+        {
+            ngx_queue_remove(&headers->queue);
+            goto found;
+        }
+    }
+
+    headers = ngx_counters_alloc_locked(zone,
+                                        offsetof(ngx_counters_headers_t, data)
+                                        + lines->len, e, now);
+    if (headers == NULL) {
+        return NULL;
+    }
+
+    headers->refs = 0;
+    headers->len = lines->len;
+    ngx_memcpy(headers->data, lines->data, lines->len);
+
+found:
+
+    headers->refs++;
+    ngx_queue_insert_head(&zone->sh->headers, &headers->queue);
+
+    return headers;
+}
+
+
+static void
+ngx_counters_leave_headers_locked(ngx_counters_zone_t *zone,
+    ngx_counters_headers_t *headers)
+{
+    if (--headers->refs == 0) {
+        ngx_queue_remove(&headers->queue);
+        ngx_slab_free_locked(zone->shpool, headers);
+    }
 }
 
 
@@ -303,6 +372,7 @@ void
 ngx_counters_clear_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e)
 {
     if (e->blob) {
+        ngx_counters_leave_headers_locked(zone, e->blob->headers);
         ngx_slab_free_locked(zone->shpool, e->blob);
         e->blob = NULL;
     }

@@ -70,6 +70,7 @@ ngx_counters_zone_init(ngx_counters_zone_t *zone, ngx_shm_zone_t *shm_zone,
     ngx_queue_init(&sh->lru);
     ngx_queue_init(&sh->bare);
     ngx_queue_init(&sh->idle);
+    ngx_queue_init(&sh->headers);
     for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
         ngx_queue_init(&sh->ages[i]);
     }
@@ -165,8 +166,9 @@ static ngx_int_t
 ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     uint64_t now, ngx_pool_t *pool, ngx_counters_view_t *view)
 {
-    u_char               *p;
-    ngx_counters_blob_t  *blob;
+    u_char                  *p;
+    ngx_counters_blob_t     *blob;
+    ngx_counters_headers_t  *headers;
 
     ngx_counters_fade_locked(zone, e, now);
 
@@ -228,19 +230,22 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     }
 
     blob = e->blob;
+    headers = blob->headers;
 
-    p = ngx_pnalloc(pool, blob->headers + blob->body);
+    p = ngx_pnalloc(pool, headers->len + blob->len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(p, blob->data, blob->headers + blob->body);
-    ngx_memcpy(view->etag, blob->etag, NGX_COUNTERS_ETAG_LEN);
-
-    view->headers.len = blob->headers;
+    view->headers.len = headers->len;
     view->headers.data = p;
-    view->body.len = blob->body;
-    view->body.data = p + blob->headers;
+    p = ngx_cpymem(p, headers->data, headers->len);
+
+    view->body.len = blob->len;
+    view->body.data = p;
+    ngx_memcpy(p, blob->data, blob->len);
+
+    ngx_memcpy(view->etag, blob->etag, NGX_COUNTERS_ETAG_LEN);
 
     return NGX_OK;
 }
