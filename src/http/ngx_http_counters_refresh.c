@@ -20,6 +20,8 @@
 
 static void ngx_http_counters_ask(ngx_http_counters_worker_t *w,
     ngx_http_counters_item_t *item, ngx_counters_class_e class);
+static ngx_int_t ngx_http_counters_keep(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key);
 static void ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_uint_t class,
     ngx_counters_answer_in_t *answer);
@@ -93,7 +95,7 @@ ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
 
 ngx_int_t
 ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, const ngx_counters_cred_t *cred)
+    ngx_http_counters_item_t *item)
 {
     uint64_t            now;
     ngx_int_t           rc;
@@ -106,12 +108,6 @@ ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
     ask.seen = item->seen;
     ask.wait = 1;
     ask.check = 0;
-
-    if (ngx_counters_creds_keep(w->creds, item->key.cred, cred, now, 0)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
 
     rc = ngx_counters_zone_acquire(w->portal->zone, &item->key,
                                    ngx_http_counters_me(), &ask, now);
@@ -172,7 +168,40 @@ ngx_http_counters_ask(ngx_http_counters_worker_t *w,
         return;
     }
 
+    (void) ngx_http_counters_keep(w, &item->key);
+
     ngx_http_counters_enqueue(w, &item->key, class);
+}
+
+
+/*
+ * The portal is to be asked: only then is the credential needed, which those
+ * who wait bring along.
+ */
+
+static ngx_int_t
+ngx_http_counters_keep(ngx_http_counters_worker_t *w, ngx_counters_key_t *key)
+{
+    ngx_queue_t               *q, *bucket;
+    ngx_http_counters_item_t  *item;
+
+    bucket = ngx_http_counters_bucket(w, key);
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = ngx_queue_next(q))
+    {
+        item = ngx_queue_data(q, ngx_http_counters_item_t, queue);
+
+        if (ngx_memcmp(&item->key, key, sizeof(ngx_counters_key_t)) == 0) {
+            return ngx_counters_creds_keep(w->creds, key->cred,
+                                           &item->ctx->cred,
+                                           ngx_http_counters_now(), 0);
+        }
+    }
+
+    return ngx_counters_creds_find(w->creds, key->cred) ? NGX_OK
+                                                        : NGX_DECLINED;
 }
 
 
@@ -193,12 +222,14 @@ ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
     (void) ngx_counters_zone_lookup(w->portal->zone, key,
                                     ngx_http_counters_now(), NULL, &view);
 
-    if (view.hold == NGX_COUNTERS_OPEN || view.hold == NGX_COUNTERS_LIMITED) {
+    if ((view.hold == NGX_COUNTERS_OPEN || view.hold == NGX_COUNTERS_LIMITED)
+        && ngx_http_counters_keep(w, key) == NGX_OK)
+    {
         ngx_http_counters_enqueue(w, key, class);
         return;
     }
 
-    /* the portal is not asked either: there is nothing to wait for */
+    /* nobody waits any more, or the portal is not asked either */
 
     ngx_http_counters_refresh_finish(w, key, NULL);
     ngx_http_counters_scan(w, ngx_http_counters_bucket(w, key), 0);
@@ -410,11 +441,6 @@ ngx_http_counters_check(ngx_http_counters_worker_t *w,
                                    ngx_http_counters_me(), &ask, now);
 
     if (rc == NGX_OK) {
-
-        /* it may be long since another worker began to wait with it */
-
-        (void) ngx_counters_creds_keep(w->creds, item->key.cred,
-                                       &item->ctx->cred, now, 0);
         item->leader = 1;
         ngx_http_counters_ask(w, item, NGX_COUNTERS_WAITING);
     }

@@ -62,7 +62,7 @@ ngx_int_t ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
  */
 
 ngx_int_t ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, const ngx_counters_cred_t *cred);
+    ngx_http_counters_item_t *item);
 
 /* takes an item out again; harmless if it is not parked */
 

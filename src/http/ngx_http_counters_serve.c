@@ -102,7 +102,7 @@ ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
             return rc;
         }
 
-        rc = ngx_http_counters_refresh_wait(ctx->worker, item, &ctx->cred);
+        rc = ngx_http_counters_refresh_wait(ctx->worker, item);
 
         if (rc == NGX_AGAIN) {
             return NGX_AGAIN;

@@ -17,7 +17,8 @@
 /* nodes' clocks may differ by this, milliseconds */
 #define NGX_HTTP_COUNTERS_SKEW   1000
 
-/* the entry, and the marks that may forbid it */
+/* the entry, with the time of the latest mark or with all that may forbid it */
+#define NGX_HTTP_COUNTERS_QUICK  2
 #define NGX_HTTP_COUNTERS_NAMES  5
 
 /* requests that one message may tell of */
@@ -35,11 +36,14 @@ typedef struct {
     ngx_http_counters_store_pt   handler;
     ngx_counters_key_t           key;
     ngx_uint_t                   class;
+    ngx_uint_t                   nnames;     /* that were asked for */
     uint64_t                     seen;       /* fetched time known already */
     u_char                       digest[NGX_COUNTERS_DIGEST_LEN];
 } ngx_http_counters_read_t;
 
 
+static ngx_int_t ngx_http_counters_read_ask(ngx_http_counters_read_t *rd,
+    ngx_uint_t n);
 static void ngx_http_counters_read_handler(void *data, ngx_int_t rc,
     ngx_str_t *values, ngx_uint_t nvalues);
 static ngx_int_t ngx_http_counters_read_value(ngx_http_counters_read_t *rd,
@@ -92,10 +96,6 @@ ngx_http_counters_store_read(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, uint64_t seen, ngx_uint_t class,
     ngx_http_counters_store_pt handler)
 {
-    u_char                    *p;
-    ngx_int_t                  rc;
-    ngx_str_t                  names[NGX_HTTP_COUNTERS_NAMES];
-    ngx_uint_t                 i;
     ngx_http_counters_read_t  *rd;
 
     if (w->redis == NULL) {
@@ -121,34 +121,7 @@ ngx_http_counters_store_read(ngx_http_counters_worker_t *w,
         return NGX_DECLINED;
     }
 
-    p = (u_char *) rd + sizeof(ngx_http_counters_read_t);
-
-    for (i = 0; i < NGX_HTTP_COUNTERS_NAMES; i++) {
-        names[i].data = p;
-
-        switch (i) {
-        case 0:
-            p = ngx_http_counters_digest_name(w, p, 'c', rd->digest);
-            break;
-        case 1:
-            p = ngx_http_counters_digest_name(w, p, 'r', key->cred);
-            break;
-        case 2:
-            p = ngx_http_counters_purge_name(w, p, 'a', NULL);
-            break;
-        case 3:
-            p = ngx_http_counters_purge_name(w, p, 'u', &key->user);
-            break;
-        default:
-            p = ngx_http_counters_purge_name(w, p, 'g', &key->group);
-        }
-
-        names[i].len = p - names[i].data;
-    }
-
-    rc = ngx_counters_redis_get(w->redis, names, NGX_HTTP_COUNTERS_NAMES,
-                                ngx_http_counters_read_handler, rd);
-    if (rc != NGX_AGAIN) {
+    if (ngx_http_counters_read_ask(rd, NGX_HTTP_COUNTERS_QUICK) != NGX_OK) {
         ngx_free(rd);
         return NGX_DECLINED;
     }
@@ -156,6 +129,55 @@ ngx_http_counters_store_read(ngx_http_counters_worker_t *w,
     ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_READS, 1);
 
     return NGX_OK;
+}
+
+
+/* the entry with the time of the latest mark, or with all marks of its own */
+
+static ngx_int_t
+ngx_http_counters_read_ask(ngx_http_counters_read_t *rd, ngx_uint_t n)
+{
+    u_char                      *p;
+    ngx_str_t                    names[NGX_HTTP_COUNTERS_NAMES];
+    ngx_uint_t                   i;
+    ngx_counters_key_t          *key;
+    ngx_http_counters_worker_t  *w;
+
+    w = rd->worker;
+    key = &rd->key;
+    rd->nnames = n;
+
+    p = (u_char *) rd + sizeof(ngx_http_counters_read_t);
+
+    for (i = 0; i < n; i++) {
+        names[i].data = p;
+
+        if (i == 0) {
+            p = ngx_http_counters_digest_name(w, p, 'c', rd->digest);
+
+        } else if (n == NGX_HTTP_COUNTERS_QUICK) {
+            p = ngx_http_counters_purge_name(w, p, 'l', NULL);
+
+        } else if (i == 1) {
+            p = ngx_http_counters_digest_name(w, p, 'r', key->cred);
+
+        } else if (i == 2) {
+            p = ngx_http_counters_purge_name(w, p, 'a', NULL);
+
+        } else if (i == 3) {
+            p = ngx_http_counters_purge_name(w, p, 'u', &key->user);
+
+        } else {
+            p = ngx_http_counters_purge_name(w, p, 'g', &key->group);
+        }
+
+        names[i].len = p - names[i].data;
+    }
+
+    return (ngx_counters_redis_get(w->redis, names, n,
+                                   ngx_http_counters_read_handler, rd)
+            == NGX_AGAIN)
+           ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -173,23 +195,42 @@ ngx_http_counters_read_handler(void *data, ngx_int_t rc, ngx_str_t *values,
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "counters redis answer: %i", rc);
 
-    if (rc != NGX_OK || nvalues != NGX_HTTP_COUNTERS_NAMES) {
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_ERRORS, 1);
-        rd->handler(w, &rd->key, rd->class, NULL);
+    if (rc == NGX_OK && nvalues == rd->nnames) {
 
-    } else if (ngx_http_counters_read_value(rd, values, &answer) == NGX_OK) {
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_HITS, 1);
-        rd->handler(w, &rd->key, rd->class, &answer);
+        rc = ngx_http_counters_read_value(rd, values, &answer);
+
+        if (rc == NGX_AGAIN) {
+
+            /* something was forbidden since: perhaps this */
+
+            if (ngx_http_counters_read_ask(rd, NGX_HTTP_COUNTERS_NAMES)
+                == NGX_OK)
+            {
+                return;
+            }
+
+            rc = NGX_DECLINED;
+        }
 
     } else {
-        rd->handler(w, &rd->key, rd->class, NULL);
+        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_ERRORS, 1);
+        rc = NGX_DECLINED;
     }
+
+    if (rc == NGX_OK) {
+        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_HITS, 1);
+    }
+
+    rd->handler(w, &rd->key, rd->class, (rc == NGX_OK) ? &answer : NULL);
 
     ngx_free(rd);
 }
 
 
-/* a value counts if it is newer than what is known, and than any refusal */
+/*
+ * A value counts if it is newer than what is known, and than any refusal.
+ * NGX_AGAIN: there are marks that may forbid it.
+ */
 
 static ngx_int_t
 ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
@@ -223,12 +264,6 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
         return NGX_DECLINED;
     }
 
-    for (i = 1; i < NGX_HTTP_COUNTERS_NAMES; i++) {
-        if (ngx_http_counters_marked(&values[i], e.fetched)) {
-            return NGX_DECLINED;
-        }
-    }
-
     if (e.fetched <= rd->seen
         || e.fetched <= ngx_counters_zone_refused(portal->zone, &rd->key)
         || ngx_counters_freshness(now, e.fetched, e.ttl, portal->stale,
@@ -236,6 +271,26 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
            == NGX_COUNTERS_EXPIRED)
     {
         return NGX_DECLINED;
+    }
+
+    if (rd->nnames == NGX_HTTP_COUNTERS_QUICK) {
+
+        /* nodes with different clocks write the latest mark */
+
+        if (ngx_http_counters_marked(&values[1],
+                             e.fetched - ngx_min(e.fetched,
+                                                 NGX_HTTP_COUNTERS_SKEW)))
+        {
+            return NGX_AGAIN;
+        }
+
+    } else {
+
+        for (i = 1; i < NGX_HTTP_COUNTERS_NAMES; i++) {
+            if (ngx_http_counters_marked(&values[i], e.fetched)) {
+                return NGX_DECLINED;
+            }
+        }
     }
 
     ngx_memzero(answer, sizeof(ngx_counters_answer_in_t));
@@ -681,13 +736,28 @@ static void
 ngx_http_counters_mark(ngx_http_counters_worker_t *w, ngx_str_t *name,
     uint64_t now)
 {
-    ngx_str_t  value;
+    ngx_str_t  value, latest;
     u_char     mark[NGX_INT64_LEN];
 
     value.data = mark;
     value.len = ngx_sprintf(mark, "%uL", now) - mark;
 
     ngx_http_counters_later_set(w, name, &value, ngx_http_counters_span(w));
+
+    /* after the mark itself: who sees the one must find the other */
+
+    latest.data = ngx_alloc(ngx_http_counters_name_len(w), ngx_cycle->log);
+    if (latest.data == NULL) {
+        return;
+    }
+
+    latest.len = ngx_http_counters_purge_name(w, latest.data, 'l', NULL)
+                 - latest.data;
+
+    ngx_http_counters_later_set(w, &latest, &value,
+                                ngx_http_counters_span(w));
+
+    ngx_free(latest.data);
 }
 
 

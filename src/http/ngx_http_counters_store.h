@@ -10,9 +10,10 @@
  *     {prefix}{portal}:p:a            when everything was purged
  *     {prefix}{portal}:p:u:{user}     when the user's entries were
  *     {prefix}{portal}:p:g:{group}    when the group's entries were
+ *     {prefix}{portal}:p:l            the latest of these, to look at first
  *
- * The last four are marks, Unix milliseconds in decimal: an entry fetched no
- * later than a mark of its own is not used.  What leaves a mark is also told
+ * All but the first are marks, Unix milliseconds in decimal: an entry fetched
+ * no later than a mark of its own is not used.  What leaves a mark is also told
  * to the other nodes, on the channel {prefix}{portal}:n, as are calls that the
  * portal refused, and requests that count against a common quota.
  */
