@@ -156,7 +156,8 @@ ngx_counters_task_get_locked(ngx_counters_tasks_t *t, uint64_t id)
     task->id = id;
 
     ngx_queue_insert_head(&t->lru, &task->lru);
-    ngx_rbtree_insert(&t->tree, &task->node);
+    ngx_counters_tree_insert(&t->tree, &task->node,
+                             ngx_counters_task_insert);
 
     return task;
 }

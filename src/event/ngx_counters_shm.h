@@ -169,6 +169,8 @@ typedef struct {
 
 
 struct ngx_counters_zone_sh_s {
+    uint64_t                   layout;    /* stays first, see below */
+
     ngx_rbtree_t               entries;
     ngx_rbtree_node_t          entries_sentinel;
     ngx_rbtree_t               creds;
@@ -211,6 +213,27 @@ struct ngx_counters_zone_sh_s {
     ngx_atomic_t               stats[NGX_COUNTERS_STAT_ROWS]
                                     [NGX_COUNTERS_STAT_COUNT];
 };
+
+
+/*
+ * A reload may bring another build of the module to the zone of this one.  If
+ * that build would lay it out otherwise, the reload is refused.  One number
+ * is for what the sizes do not show.
+ */
+
+#define NGX_COUNTERS_LAYOUT                                                   \
+    (((uint64_t) 1 << 48) + ((uint64_t) sizeof(ngx_counters_zone_sh_t) << 24) \
+     + (sizeof(ngx_counters_cred_node_t) << 12) + sizeof(ngx_counters_node_t) \
+     + sizeof(ngx_counters_blob_t))
+
+/*
+ * A tree holds the address of its function, which differs between builds that
+ * share the zone for a while: it is set anew each time, under the mutex.
+ */
+
+#define ngx_counters_tree_insert(tree, node, function)                        \
+    (tree)->insert = function;                                                \
+    ngx_rbtree_insert(tree, node)
 
 
 #define ngx_counters_lock(zone)    ngx_shmtx_lock(&(zone)->shpool->mutex)

@@ -194,7 +194,8 @@ ngx_counters_insert_locked(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
     ngx_queue_insert_tail(&cred->entries, &e->siblings);
     ngx_queue_insert_head(&sh->bare, &e->lru);
-    ngx_rbtree_insert(&sh->entries, &e->node);
+    ngx_counters_tree_insert(&sh->entries, &e->node,
+                             ngx_counters_entry_insert);
     sh->nentries++;
 
     return e;
@@ -502,7 +503,8 @@ ngx_counters_insert_cred_locked(ngx_counters_zone_t *zone,
     }
 
     ngx_queue_insert_head(&zone->sh->idle, &cred->idle);
-    ngx_rbtree_insert(&zone->sh->creds, &cred->node);
+    ngx_counters_tree_insert(&zone->sh->creds, &cred->node,
+                             ngx_counters_cred_insert);
     zone->sh->ncreds++;
 
     return cred;

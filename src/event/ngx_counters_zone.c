@@ -38,13 +38,18 @@ ngx_counters_zone_init(ngx_counters_zone_t *zone, ngx_shm_zone_t *shm_zone,
 
     zone->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
-    if (old) {
-        zone->sh = old->sh;
-        return NGX_OK;
-    }
+    if (old || shm_zone->shm.exists) {
+        sh = old ? old->sh : zone->shpool->data;
 
-    if (shm_zone->shm.exists) {
-        zone->sh = zone->shpool->data;
+        if (sh->layout != NGX_COUNTERS_LAYOUT) {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "zone of counters_portal \"%V\" was made by another "
+                          "build of the module: restart nginx instead of "
+                          "reloading it", &zone->name);
+            return NGX_ERROR;
+        }
+
+        zone->sh = sh;
         return NGX_OK;
     }
 
@@ -63,6 +68,7 @@ ngx_counters_zone_init(ngx_counters_zone_t *zone, ngx_shm_zone_t *shm_zone,
         return NGX_ERROR;
     }
 
+    sh->layout = NGX_COUNTERS_LAYOUT;
     sh->since = (uint64_t) ngx_time() * 1000;
 
     ngx_counters_table_init(sh);
@@ -71,6 +77,7 @@ ngx_counters_zone_init(ngx_counters_zone_t *zone, ngx_shm_zone_t *shm_zone,
     ngx_queue_init(&sh->bare);
     ngx_queue_init(&sh->idle);
     ngx_queue_init(&sh->headers);
+
     for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
         ngx_queue_init(&sh->ages[i]);
     }

@@ -52,9 +52,11 @@ const char *
 zone_check(ngx_counters_zone_t *zone)
 {
     tally_t                  t;
-    ngx_uint_t               i, pieces;
+    ngx_uint_t               i, pieces, headers, refs;
+    ngx_queue_t             *q;
     const char              *wrong;
     ngx_counters_zone_sh_t  *sh;
+    ngx_counters_headers_t  *shared;
 
     sh = zone->sh;
 
@@ -93,7 +95,22 @@ zone_check(ngx_counters_zone_t *zone)
 
     zone_used(&pieces);
 
-    expect(pieces == 1 + t.entries + t.creds + t.blobs,
+    headers = 0;
+    refs = 0;
+
+    for (q = ngx_queue_head(&sh->headers);
+         q != ngx_queue_sentinel(&sh->headers);
+         q = ngx_queue_next(q))
+    {
+        headers++;
+        shared = ngx_queue_data(q, ngx_counters_headers_t, queue);
+        refs += shared->refs;
+    }
+
+    expect(refs == t.blobs, "%lu answers, but headers are used %lu times",
+           n(t.blobs), n(refs));
+
+    expect(pieces == 1 + t.entries + t.creds + t.blobs + headers,
            "%lu pieces for %lu entries, %lu credentials, %lu answers",
            n(pieces), n(t.entries), n(t.creds), n(t.blobs));
 

@@ -474,9 +474,8 @@ has_body(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
     e = zone_find(zone, key);
 
-    return e && e->blob && e->blob->body == strlen(body)
-           && memcmp(e->blob->data + e->blob->headers, body, e->blob->body)
-              == 0;
+    return e && e->blob && e->blob->len == strlen(body)
+           && memcmp(e->blob->data, body, e->blob->len) == 0;
 }
 
 
