@@ -511,17 +511,17 @@ ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 
 /*
  * Until a call has waited long enough for others under its credential: what
- * nobody waits for, for half of the time that it is ahead; anything else for
- * as long as the configuration says, and the longer, up to a drain, the more
- * of the quota is spent and the more entries the credential has.
+ * nobody waits for, until half of the time that it is ahead is over; anything
+ * else for as long as the configuration says, and the longer, up to a drain,
+ * the more of the quota is spent and the more entries the credential has.
  */
 
 static ngx_msec_t
 ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     uint64_t limit, uint64_t now)
 {
-    uint64_t    level, spent;
-    ngx_msec_t  wait;
+    uint64_t    level, spent, until;
+    uint32_t    half;
     ngx_uint_t  max;
 
     max = ngx_counters_size(zone, e, now);
@@ -531,7 +531,8 @@ ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     }
 
     if (e->class == NGX_COUNTERS_AHEAD) {
-        wait = ngx_counters_lead(e) / 2;
+        half = ngx_counters_lead(e) / 2;
+        until = ngx_min(e->since + half, e->fetched + e->ttl - half);
 
     } else {
         level = ngx_counters_bucket_level(&zone->sh->bucket,
@@ -539,12 +540,12 @@ ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
         spent = ngx_min(level, limit) * 1000 / limit;
 
-        wait = zone->conf.batch_wait
-               + NGX_COUNTERS_COMPANY * spent * spent / 1000000
-                 * (ngx_min(e->cred->nentries, max) - 1) / max;
+        until = e->since + zone->conf.batch_wait
+                + NGX_COUNTERS_COMPANY * spent * spent / 1000000
+                  * (ngx_min(e->cred->nentries, max) - 1) / max;
     }
 
-    return (now - e->since < wait) ? e->since + wait - now : 0;
+    return (now < until) ? until - now : 0;
 }
 
 

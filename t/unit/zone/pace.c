@@ -39,6 +39,18 @@ ahead_company(void)
     is_int(flight.n, 3, "together");
     land(zone, NOW + 1600);
 
+    /* what was found late does not wait so long */
+
+    put(zone, key(1, 900000), answer(NGX_COUNTERS_DATA, "a",
+                                     NOW + 4000 - MINUTE));
+    ngx_counters_zone_ahead(zone, &workers[0], NOW + 2100, has_all, NULL);
+    dispatch(zone, 0, NOW + 2100);
+    is_int(delay, 400, "half of the time ahead is for the portal");
+    is_int(dispatch(zone, 0, NOW + 2500), NGX_OK, "however late it is");
+    land(zone, NOW + 2600);
+
+    /* company */
+
     due(zone, 50, NOW + 10000);
     is_int(dispatch(zone, 0, NOW + 10000), NGX_OK, "a full batch goes at once");
     is_int(flight.n, 50, "full");
