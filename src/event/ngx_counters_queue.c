@@ -834,9 +834,14 @@ ngx_counters_answer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
         return ngx_counters_fill_locked(zone, e, answer, now) == NGX_OK;
     }
 
-    /* what was under way when the credential was refused stays out */
+    /*
+     * What was under way when the credential was refused stays out; what the
+     * managed webhook owns outlives its refusal.
+     */
 
-    if (e->cred->refused && e->cred->refused >= e->since) {
+    if (e->cred->refused && e->cred->refused >= e->since
+        && !ngx_counters_common(zone, e->cred))
+    {
         return 0;
     }
 
