@@ -277,6 +277,7 @@ static ngx_counters_headers_t *
 ngx_counters_use_headers_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_str_t *lines, uint64_t now)
 {
+    size_t                   size;
     ngx_uint_t               i;
     ngx_queue_t             *q;
     ngx_counters_headers_t  *headers;
@@ -300,9 +301,12 @@ ngx_counters_use_headers_locked(ngx_counters_zone_t *zone,
         }
     }
 
-    headers = ngx_counters_alloc_locked(zone,
-                                        offsetof(ngx_counters_headers_t, data)
-                                        + lines->len, e, now);
+    /* of an entry's size, so that an entry which goes makes room for them */
+
+    size = offsetof(ngx_counters_headers_t, data) + lines->len;
+    size = ngx_max(size, sizeof(ngx_counters_node_t));
+
+    headers = ngx_counters_alloc_locked(zone, size, e, now);
     if (headers == NULL) {
         return NULL;
     }
