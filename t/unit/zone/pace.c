@@ -168,6 +168,19 @@ shares(void)
         ok(n >= 118 && n <= 120, "and has all that drains, %d in a minute",
            (int) n);
     }
+
+    /* in its turn a class has as much as any */
+
+    zone = pace_zone();
+    spend(zone, 35);
+    queue(zone, key(3, 1), 0, NGX_COUNTERS_WAITING, NOW - 1000);
+
+    zone->sh->turn = 0;
+    is_int(dispatch(zone, 0, NOW), NGX_AGAIN, "too much is spent for it");
+    zone->sh->turn = 7;
+    is_int(dispatch(zone, 0, NOW), NGX_OK, "unless it is its turn");
+
+    zone_ok(zone, "shares");
 }
 
 
