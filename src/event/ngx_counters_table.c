@@ -233,6 +233,7 @@ ngx_counters_fill_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     ngx_counters_headers_t  *headers;
 
     ngx_counters_clear_locked(zone, e);
+    e->marked = 0;
 
     headers = ngx_counters_use_headers_locked(zone, e, &answer->headers, now);
     if (headers == NULL) {
@@ -394,9 +395,14 @@ ngx_counters_clear_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e)
     }
 
     e->kind = NGX_COUNTERS_EMPTY;
-    e->marked = 0;
     e->fetched = 0;
     e->ttl = 0;
+
+    /* what is on its way to it may have been asked for before the mark */
+
+    if (e->state == NGX_COUNTERS_IDLE) {
+        e->marked = 0;
+    }
 }
 
 

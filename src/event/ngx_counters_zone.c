@@ -302,13 +302,15 @@ ngx_counters_purge_list_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
             continue;
         }
 
-        /* what is on its way was asked for before: it comes in stale */
+        /*
+         * What is on its way was asked for before: it comes in stale.  Other
+         * nodes' purges may be told out of order.
+         */
 
-        e->marked = now;
+        e->marked = ngx_max(e->marked, now);
 
         if (!soft) {
             ngx_counters_clear_locked(zone, e);
-            e->marked = (e->state == NGX_COUNTERS_IDLE) ? 0 : now;
         }
 
         n += data;
