@@ -28,12 +28,12 @@ typedef struct {
     ngx_pid_t              pid;
     uint64_t               lease;
     uint64_t               start;      /* when it was asked for */
+    uint64_t               late;       /* and purged since, at */
 
     unsigned               data:1;     /* there may be data in the zone: */
-    uint64_t               serial;     /* this */
-    uint64_t               fetched;
-    uint64_t               from;       /* asked for at */
-    uint64_t               purged;     /* what was asked for before is old */
+    unsigned               old:1;      /* not fresh, */
+    uint64_t               serial;     /* this, */
+    uint64_t               fetched;    /* of that time */
 } model_t;
 
 
@@ -49,7 +49,7 @@ static model_flight_t        flights[FLIGHTS];
 static ngx_counters_zone_t  *zone;
 static uint64_t              now;
 static uint64_t              serial;
-static ngx_uint_t            steps;
+static ngx_uint_t            roomy;
 static char                  wrong[200];
 
 
@@ -59,6 +59,9 @@ static char                  wrong[200];
     if (!(cond) && wrong[0] == '\0') {                                        \
         snprintf(wrong, sizeof(wrong), __VA_ARGS__);                          \
     }
+
+
+static void end(model_t *m, ngx_counters_owner_t *owner);
 
 
 static model_t *
@@ -138,10 +141,12 @@ step_lookup(void)
     claim((uint64_t) n == m->serial, "answer %ld, not %ld", n,
           (long) m->serial);
     claim(view.fetched == m->fetched, "fetched at another time");
+    claim(view.headers.len == 6 + m->serial % 6
+          && view.headers.data[0] == 'A' + m->serial % 6,
+          "another answer's headers");
 
     if (view.fresh == NGX_COUNTERS_FRESH) {
-        claim(m->from >= m->purged || m->fetched > m->purged,
-              "what was asked for before a purge is fresh");
+        claim(!m->old, "what was asked for before a purge is fresh");
     }
 }
 
@@ -183,6 +188,12 @@ step_acquire(void)
     m->pid = workers[w].pid;
     m->lease = t + ask.lease;
     m->start = t;
+    m->late = 0;
+
+    if (rnd(2)) {
+        now += rnd(50);
+        end(m, &workers[w]);
+    }
 }
 
 
@@ -263,6 +274,7 @@ step_dispatch(void)
         m->pid = workers[w].pid;
         m->lease = t + 11000;
         m->start = t;
+        m->late = 0;
     }
 
     flights[f].calls = flight;
@@ -275,8 +287,14 @@ static ngx_counters_answer_in_t *
 any_answer(model_t *m, uint64_t t)
 {
     size_t                     len;
-    static char                body[4096];
+    static char                body[16384];
     ngx_counters_answer_in_t  *a;
+
+    static ngx_str_t  headers[] = {
+        ngx_string("A: 1" CRLF), ngx_string("B: 22" CRLF),
+        ngx_string("C: 333" CRLF), ngx_string("D: 4444" CRLF),
+        ngx_string("E: 55555" CRLF), ngx_string("F: 666666" CRLF)
+    };
 
     memset(body, ' ', sizeof(body));
 
@@ -285,7 +303,7 @@ any_answer(model_t *m, uint64_t t)
                   (unsigned long) ++serial);
 
     body[len] = ' ';
-    len += rnd(8) ? rnd(900) : rnd(3000);
+    len += rnd(8) ? rnd(2000) : rnd(12000);
     body[len] = '\0';
 
     switch (rnd(8)) {
@@ -307,6 +325,8 @@ any_answer(model_t *m, uint64_t t)
         a = answer(NGX_COUNTERS_DATA, body, t);
     }
 
+    a->headers = headers[serial % 6];
+
     return a;
 }
 
@@ -314,20 +334,24 @@ any_answer(model_t *m, uint64_t t)
 static void
 end(model_t *m, ngx_counters_owner_t *owner)
 {
-    uint64_t                   t, stored_at;
-    ngx_uint_t                 stored, owned, kind, origin, expired;
+    uint64_t                   t, stored_at, refused;
+    ngx_uint_t                 stored, owned, kind, expired, from_redis;
     ngx_counters_answer_in_t  *a;
+    ngx_counters_cred_node_t  *cred;
 
     t = about_now();
     a = rnd(10) ? any_answer(m, t) : NULL;
     kind = a ? a->kind : NGX_COUNTERS_EMPTY;
-    origin = a ? a->origin : 0;
+    from_redis = (a && a->origin == NGX_COUNTERS_FROM_REDIS);
     stored_at = a ? a->fetched : 0;
 
     /* a place in the queue may have been given up without a word */
 
     owned = (m->state != NGX_COUNTERS_IDLE && m->pid == owner->pid);
     expired = (now > m->lease);
+
+    cred = ngx_counters_find_cred_locked(zone, m->key.cred);
+    refused = (cred && m->key.cred[31] != COMMON) ? cred->refused : 0;
 
     woken = ngx_counters_zone_finish(zone, &m->key, owner, a, t, &stored);
 
@@ -336,21 +360,17 @@ end(model_t *m, ngx_counters_owner_t *owner)
         return;
     }
 
-    claim(stored || kind != NGX_COUNTERS_DATA || zone_fail || expired
+    claim(stored || kind != NGX_COUNTERS_DATA || !roomy || expired
           || m->state == NGX_COUNTERS_QUEUED
-          || ngx_counters_zone_refused(zone, &m->key) >= m->start,
-          "a good answer is not stored");
+          || refused >= m->start, "a good answer is not stored");
 
-    if (kind == NGX_COUNTERS_NEGATIVE || (kind == NGX_COUNTERS_DATA
-                                          && !stored))
+    claim(!stored || kind != NGX_COUNTERS_DATA || refused < m->start,
+          "what was asked for before the credential was refused is stored");
+
+    if (kind == NGX_COUNTERS_NEGATIVE && !expired
+        && m->state != NGX_COUNTERS_QUEUED)
     {
-        /* or it stays as it was, if this came too late */
-
-        if (kind == NGX_COUNTERS_NEGATIVE && !expired
-            && m->state != NGX_COUNTERS_QUEUED)
-        {
-            m->data = 0;
-        }
+        m->data = 0;
     }
 
     if (stored && kind != NGX_COUNTERS_DATA) {
@@ -361,7 +381,7 @@ end(model_t *m, ngx_counters_owner_t *owner)
         m->data = 1;
         m->serial = serial;
         m->fetched = stored_at;
-        m->from = (origin == NGX_COUNTERS_FROM_REDIS) ? stored_at : m->start;
+        m->old = (from_redis ? m->late >= m->fetched : m->late != 0);
     }
 
     m->state = NGX_COUNTERS_IDLE;
@@ -446,8 +466,6 @@ step_revoke(void)
 
     (void) ngx_counters_zone_revoke(zone, digest(cred), t);
 
-    i = rnd(USERS);
-
     if (zone_fail == 0
         && ngx_counters_find_cred_locked(zone, digest(cred))->refused == t)
     {
@@ -491,7 +509,11 @@ step_purge(void)
             m->data = 0;
         }
 
-        m->purged = ngx_max(m->purged, t);
+        m->old = 1;
+
+        if (m->start <= t) {
+            m->late = ngx_max(m->late, t);
+        }
     }
 }
 
@@ -529,6 +551,8 @@ step_ahead(void)
 
             models[i].state = NGX_COUNTERS_QUEUED;
             models[i].pid = workers[w].pid;
+            models[i].start = e->since;
+            models[i].late = 0;
         }
     }
 }
@@ -758,6 +782,7 @@ run(const char *name, size_t size, ngx_uint_t collide, ngx_uint_t fail,
 
     now = NOW;
     serial = 0;
+    roomy = (size > 1024 * 1024);
     wrong[0] = '\0';
     queued = 0;
     leased = 0;
@@ -777,7 +802,6 @@ run(const char *name, size_t size, ngx_uint_t collide, ngx_uint_t fail,
             zone_fail = rnd(2) ? fail : 0;
         }
 
-        steps = i;
         step();
 
         queued += (zone->sh->nqueued[0] > 0);
@@ -796,7 +820,8 @@ run(const char *name, size_t size, ngx_uint_t collide, ngx_uint_t fail,
     zone_ok(zone, "its order");
 
     ok(queued > n / 20 && leased > n / 10, "clients waited in %d, calls were "
-       "in flight in %d", (int) queued, (int) leased);
+       "in flight in %d, %d entries made room", (int) queued, (int) leased,
+       (int) zone->sh->stats[0][NGX_COUNTERS_STAT_EVICTED]);
 
     /* and the memory comes back */
 

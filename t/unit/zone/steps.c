@@ -196,6 +196,7 @@ __wrap_ngx_slab_free_locked(ngx_slab_pool_t *pool, void *p)
 ngx_counters_zone_t *
 zone_new(size_t size)
 {
+    const char                 *env;
     ngx_uint_t                  i;
     ngx_slab_pool_t            *pool;
     static ngx_counters_zone_t  zone;
@@ -239,7 +240,10 @@ zone_new(size_t size)
     pieces = 0;
     unchecked = 0;
     broken[0] = '\0';
-    seed = 20240829;
+    env = getenv("COUNTERS_SEED");
+    seed = env ? strtoul(env, NULL, 10) : 20240829;
+    srandom((unsigned) seed);
+
     hash_collide = 0;
     zone_fail = 0;
     workers_alive = (ngx_uint_t) -1;

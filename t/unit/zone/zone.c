@@ -766,6 +766,25 @@ purge_under_way(void)
 
         zone_ok(zone, "a purge during refreshes");
     }
+
+    /*
+     * Neither an older purge, that another node tells of later, nor a refusal
+     * that is taken back makes it new.
+     */
+
+    zone = zone_new(ZONE);
+
+    put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "x", NOW - MINUTE));
+    lease(zone, key(1, 1), 0, NGX_COUNTERS_STALE, NOW);
+    ngx_counters_zone_purge(zone, NULL, NULL, 1, NOW + 10);
+    ngx_counters_zone_purge(zone, NULL, NULL, 1, NOW - 10);
+    ngx_counters_zone_revoke(zone, digest(1), NOW + 20);
+    put(zone, key(1, 2), answer(NGX_COUNTERS_DATA, "y", NOW + 30));
+    finish(zone, key(1, 1), 0, answer(NGX_COUNTERS_DATA, "z", NOW + 40),
+           NOW + 40);
+    look(zone, key(1, 1), NOW + 50);
+    is_int(view.fresh, NGX_COUNTERS_REVALIDATE,
+           "what was under way during a purge stays stale");
 }
 
 

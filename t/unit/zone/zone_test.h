@@ -126,7 +126,7 @@ int has_body(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     const char *body);
 
 
-/* xorshift64*, below n; seeded anew by every zone_new() */
+/* xorshift64*, below n; zone_new() seeds it anew, by COUNTERS_SEED if set */
 
 uint32_t rnd(uint32_t n);
 
