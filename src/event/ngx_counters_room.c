@@ -132,7 +132,13 @@ ngx_counters_evict_entry_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
         e = ngx_queue_data(q, ngx_counters_node_t, lru);
         q = ngx_queue_prev(q);
 
-        if (e == keep || e->state != NGX_COUNTERS_IDLE) {
+        if (e == keep) {
+            continue;
+        }
+
+        ngx_counters_lapse_locked(zone, e, now);
+
+        if (e->state != NGX_COUNTERS_IDLE) {
             continue;
         }
 
@@ -204,6 +210,8 @@ ngx_counters_expire_list_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
     {
         e = ngx_queue_data(q, ngx_counters_node_t, lru);
         q = ngx_queue_prev(q);
+
+        ngx_counters_lapse_locked(zone, e, now);
 
         if (ngx_counters_outlived(zone, e, now)) {
             ngx_counters_delete_locked(zone, e, now);

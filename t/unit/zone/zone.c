@@ -441,13 +441,18 @@ static void
 what_is_under_way_stays(void)
 {
     ngx_uint_t            i, kept;
+    ngx_counters_ask_t    ask;
     ngx_counters_zone_t  *zone;
 
     zone = zone_new(SMALL);
     zone->conf.bucket.rate = 0;
+    zone->conf.timeout = 3 * DAY;
+
+    ngx_memzero(&ask, sizeof(ask));
+    ask.lease = 3 * DAY;
 
     for (i = 0; i < 20; i++) {
-        lease(zone, key(1, i), 0, NGX_COUNTERS_WAITING, NOW);
+        ngx_counters_zone_acquire(zone, key(1, i), &workers[0], &ask, NOW);
         queue(zone, key(1, 100 + i), 0, NGX_COUNTERS_WAITING, NOW);
     }
 
@@ -483,6 +488,19 @@ what_is_under_way_stays(void)
 
     is_int(kept, 60, "and do not expire");
     zone_ok(zone, "what is under way stays");
+
+    /* longer than their leases, nobody does */
+
+    ngx_counters_zone_expire(zone, NOW + 4 * DAY, 1000);
+
+    for (i = 0, kept = 0; i < 20; i++) {
+        kept += (zone_find(zone, key(1, i)) != NULL)
+                + (zone_find(zone, key(1, 100 + i)) != NULL);
+    }
+
+    is_int(kept, 10, "but leases and ten flights that came to nothing do");
+    is_int(zone->sh->nflying, 0, "and do not count any more");
+    zone_ok(zone, "what was under way too long");
 
     /* more of them at the end of the list than are looked at */
 
