@@ -327,6 +327,22 @@ my $wrong = as(5, GET => '/counters?groupId=5000');
 is($wrong->status, 400, 'a group that is not there: 400');
 like($wrong->body, qr/Group not found/, "in the portal's words");
 
+# --- one call forbidden, alone or in a batch: others are asked for as before
+
+$portal->fault(kind => 'error', method => $METHOD, target => 51, status => 403,
+               error => 'ACCESS_DENIED', error_description => 'Access denied!');
+
+for my $turn (1 .. 2) {
+    is(as(51, GET => '/short')->status, 502, "forbidden, turn $turn");
+    is(as(52 + $turn, GET => '/short')->header('x-status'), 'MISS',
+       "not to others, turn $turn");
+}
+
+is($t->log_lines(qr/"short": the portal forbids the webhook a call/), 1, 'logged');
+ok(!$t->log_lines(qr/"short": the portal refuses the webhook/), 'as what it is');
+
+$portal->heal;
+
 # --- the webhook refused: the administrator's fault
 
 for my $case ([ short => 1, 'revoked' ], [ other => 2, 'scope' ]) {

@@ -54,17 +54,17 @@ static const ngx_counters_reply_code_t  ngx_counters_reply_codes[] = {
     { ngx_counters_string("invalid_token"),
       NGX_COUNTERS_REPLY_UNAUTHORIZED, 401 },
     { ngx_counters_string("INVALID_CREDENTIALS"),
-      NGX_COUNTERS_REPLY_FORBIDDEN, 403 },
+      NGX_COUNTERS_REPLY_BARRED, 403 },
     { ngx_counters_string("insufficient_scope"),
-      NGX_COUNTERS_REPLY_FORBIDDEN, 403 },
+      NGX_COUNTERS_REPLY_BARRED, 403 },
     { ngx_counters_string("user_access_error"),
-      NGX_COUNTERS_REPLY_FORBIDDEN, 403 },
+      NGX_COUNTERS_REPLY_BARRED, 403 },
     { ngx_counters_string("ACCESS_DENIED"),
       NGX_COUNTERS_REPLY_FORBIDDEN, 403 },
     { ngx_counters_string("WRONG_AUTH_TYPE"),
-      NGX_COUNTERS_REPLY_FORBIDDEN, 403 },
+      NGX_COUNTERS_REPLY_BARRED, 403 },
     { ngx_counters_string("allowed_only_intranet_user"),
-      NGX_COUNTERS_REPLY_FORBIDDEN, 403 },
+      NGX_COUNTERS_REPLY_BARRED, 403 },
     { ngx_counters_string("ERROR_METHOD_NOT_FOUND"),
       NGX_COUNTERS_REPLY_FOREIGN, 404 },
     { ngx_counters_string("QUERY_LIMIT_EXCEEDED"),
@@ -261,6 +261,9 @@ ngx_counters_reply_refused(ngx_counters_reply_t *reply,
     case NGX_COUNTERS_REPLY_OPERATING:
     case NGX_COUNTERS_REPLY_FAILED:
         return by_code;
+
+    case NGX_COUNTERS_REPLY_BARRED:
+        return (verdict == NGX_COUNTERS_REPLY_FORBIDDEN) ? by_code : verdict;
 
     default:
         return verdict;

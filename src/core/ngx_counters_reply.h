@@ -20,7 +20,8 @@ typedef enum {
     NGX_COUNTERS_REPLY_GOOD = 0,      /* 200, an object, result, no error */
     NGX_COUNTERS_REPLY_REFUSED,       /* 400 of the method itself */
     NGX_COUNTERS_REPLY_UNAUTHORIZED,  /* 401 */
-    NGX_COUNTERS_REPLY_FORBIDDEN,     /* 403 */
+    NGX_COUNTERS_REPLY_FORBIDDEN,     /* 403 of this call */
+    NGX_COUNTERS_REPLY_BARRED,        /* 403 of the credential as such */
     NGX_COUNTERS_REPLY_LIMIT,         /* 503 QUERY_LIMIT_EXCEEDED */
     NGX_COUNTERS_REPLY_OVERLOAD,      /* 503 OVERLOAD_LIMIT */
     NGX_COUNTERS_REPLY_OPERATING,     /* 429 */

@@ -233,11 +233,7 @@ ngx_counters_fade_span_locked(ngx_counters_zone_t *zone, uint64_t now)
 
         idle = 0;
 
-        if (zone->common
-            && ngx_memcmp(e->cred->digest, zone->common_cred,
-                          NGX_COUNTERS_DIGEST_LEN)
-               == 0)
-        {
+        if (ngx_counters_zone_common(zone, e->cred->digest)) {
             common++;
 
         } else {

@@ -49,8 +49,6 @@
 
 static ngx_uint_t ngx_counters_known(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t *cred);
-static ngx_uint_t ngx_counters_common(ngx_counters_zone_t *zone,
-    ngx_counters_cred_node_t *cred);
 static ngx_uint_t ngx_counters_size(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_mine(ngx_counters_zone_t *zone,
@@ -184,19 +182,7 @@ ngx_counters_own_locked(ngx_counters_node_t *e, ngx_counters_owner_t *me,
 static ngx_uint_t
 ngx_counters_known(ngx_counters_zone_t *zone, ngx_counters_cred_node_t *cred)
 {
-    return cred->accepted || ngx_counters_common(zone, cred);
-}
-
-
-/* the managed webhook */
-
-static ngx_uint_t
-ngx_counters_common(ngx_counters_zone_t *zone, ngx_counters_cred_node_t *cred)
-{
-    return zone->common
-           && ngx_memcmp(cred->digest, zone->common_cred,
-                         NGX_COUNTERS_DIGEST_LEN)
-              == 0;
+    return cred->accepted || ngx_counters_zone_common(zone, cred->digest);
 }
 
 
@@ -428,7 +414,8 @@ static ngx_uint_t
 ngx_counters_mine(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     ngx_counters_owner_t *me)
 {
-    return e->pid == me->pid || ngx_counters_common(zone, e->cred);
+    return e->pid == me->pid
+           || ngx_counters_zone_common(zone, e->cred->digest);
 }
 
 
@@ -840,7 +827,7 @@ ngx_counters_answer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
      */
 
     if (e->cred->refused && e->cred->refused >= e->since
-        && !ngx_counters_common(zone, e->cred))
+        && !ngx_counters_zone_common(zone, e->cred->digest))
     {
         return 0;
     }

@@ -345,17 +345,20 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
 }
 
 
-void
+ngx_uint_t
 ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
 {
-    ngx_uint_t                 i;
+    ngx_uint_t                 i, news;
     ngx_counters_cred_node_t  *cred;
+
+    news = 0;
 
     ngx_counters_lock(zone);
 
     cred = ngx_counters_insert_cred_locked(zone, zone->common_cred, now);
 
     if (cred) {
+        news = (now >= cred->refused + NGX_COUNTERS_REFUSED_HOLD);
         cred->refused = now;
 
         for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
@@ -365,6 +368,8 @@ ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
     }
 
     ngx_counters_unlock(zone);
+
+    return news;
 }
 
 

@@ -666,12 +666,7 @@ ngx_counters_zone_refused(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
 
     /* what the managed webhook owns outlives its refusal */
 
-    if (cred
-        && (!zone->common
-            || ngx_memcmp(cred->digest, zone->common_cred,
-                          NGX_COUNTERS_DIGEST_LEN)
-               != 0))
-    {
+    if (cred && !ngx_counters_zone_common(zone, cred->digest)) {
         refused = cred->refused;
     }
 

@@ -102,6 +102,17 @@ typedef struct {
 } ngx_counters_zone_t;
 
 
+/* whether it is the digest of the managed webhook */
+
+static ngx_inline ngx_uint_t
+ngx_counters_zone_common(ngx_counters_zone_t *zone, const u_char *digest)
+{
+    return zone->common
+           && ngx_memcmp(digest, zone->common_cred, NGX_COUNTERS_DIGEST_LEN)
+              == 0;
+}
+
+
 /* an answer to be kept, or kept */
 
 typedef struct {
@@ -287,10 +298,11 @@ void ngx_counters_zone_operating(ngx_counters_zone_t *zone,
 
 /*
  * The portal refuses the managed webhook: what it owns stays, and is not
- * asked for again for a while.
+ * asked for again for a while.  Returns 0 if that is known already.
  */
 
-void ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now);
+ngx_uint_t ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone,
+    uint64_t now);
 
 /* a request of a location with counters on that is not ours to delay */
 

@@ -73,7 +73,8 @@ static void ngx_http_counters_settle(ngx_http_counters_flight_t *flight,
 static void ngx_http_counters_limit(ngx_http_counters_flight_t *flight,
     ngx_counters_verdict_e verdict, time_t retry_after);
 static void ngx_http_counters_webhook_refused(ngx_http_counters_worker_t *w,
-    ngx_counters_answer_in_t *answer, u_char *buf);
+    ngx_counters_verdict_e verdict, ngx_counters_answer_in_t *answer,
+    u_char *buf);
 static void ngx_http_counters_envelope(ngx_counters_answer_in_t *answer,
     u_char *buf, ngx_uint_t status, const char *error, const char *text);
 
@@ -565,6 +566,7 @@ ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
 
     case NGX_COUNTERS_REPLY_REFUSED:
     case NGX_COUNTERS_REPLY_FORBIDDEN:
+    case NGX_COUNTERS_REPLY_BARRED:
     case NGX_COUNTERS_REPLY_OPERATING:
     case NGX_COUNTERS_REPLY_FOREIGN:
         ngx_http_counters_singly(flight, reply->reset_at);
@@ -748,13 +750,11 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
     changed = 0;
 
     if ((verdict == NGX_COUNTERS_REPLY_UNAUTHORIZED
-         || verdict == NGX_COUNTERS_REPLY_FORBIDDEN)
-        && portal->zone->common
-        && ngx_memcmp(key->cred, portal->zone->common_cred,
-                      NGX_COUNTERS_DIGEST_LEN)
-           == 0)
+         || verdict == NGX_COUNTERS_REPLY_FORBIDDEN
+         || verdict == NGX_COUNTERS_REPLY_BARRED)
+        && ngx_counters_zone_common(portal->zone, key->cred))
     {
-        ngx_http_counters_webhook_refused(w, answer, buf);
+        ngx_http_counters_webhook_refused(w, verdict, answer, buf);
         verdict = NGX_COUNTERS_REPLY_FOREIGN;
     }
 
@@ -778,6 +778,7 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
 
     case NGX_COUNTERS_REPLY_REFUSED:
     case NGX_COUNTERS_REPLY_FORBIDDEN:
+    case NGX_COUNTERS_REPLY_BARRED:
         answer->kind = NGX_COUNTERS_NEGATIVE;
         answer->ttl = portal->negative;
         ngx_http_counters_store_forget(w, key, now);
@@ -845,17 +846,29 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
 }
 
 
-/* not the visitor's fault, who never had it: theirs is stale data, or 502 */
+/*
+ * Not the visitor's fault, who never had it: theirs is stale data, or 502.
+ * That one call is forbidden says nothing of others.
+ */
 
 static void
 ngx_http_counters_webhook_refused(ngx_http_counters_worker_t *w,
-    ngx_counters_answer_in_t *answer, u_char *buf)
+    ngx_counters_verdict_e verdict, ngx_counters_answer_in_t *answer,
+    u_char *buf)
 {
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "counters_portal \"%V\": the portal refuses the webhook, "
-                  "status %ui", &w->portal->name, answer->status);
+    if (verdict == NGX_COUNTERS_REPLY_FORBIDDEN) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "counters_portal \"%V\": the portal forbids the webhook "
+                      "a call", &w->portal->name);
 
-    ngx_counters_zone_refused_hold(w->portal->zone, ngx_http_counters_now());
+    } else if (ngx_counters_zone_refused_hold(w->portal->zone,
+                                              ngx_http_counters_now()))
+    {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "counters_portal \"%V\": the portal refuses the "
+                      "webhook, status %ui",
+                      &w->portal->name, answer->status);
+    }
 
     ngx_http_counters_envelope(answer, buf, NGX_HTTP_BAD_GATEWAY,
                                "PORTAL_REFUSED_WEBHOOK",

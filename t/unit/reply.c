@@ -45,7 +45,7 @@ static const verdict_t  verdicts[] = {
     { 200, NGX_COUNTERS_REPLY_FAILED,
       "{\"error\":\"ERROR_METHOD_NOT_FOUND\"}" },
     { 200, NGX_COUNTERS_REPLY_UNAUTHORIZED, "{\"error\":\"EXPIRED_TOKEN\"}" },
-    { 200, NGX_COUNTERS_REPLY_FORBIDDEN,
+    { 200, NGX_COUNTERS_REPLY_BARRED,
       "{\"result\":1,\"error\":\"insufficient_scope\"}" },
     { 200, NGX_COUNTERS_REPLY_LIMIT,
       "{\"error\":\"query_limit_exceeded\"}" },
@@ -84,6 +84,7 @@ static const verdict_t  verdicts[] = {
       "{\"error\":\"INVALID_CREDENTIALS\"}" },
     { 401, NGX_COUNTERS_REPLY_UNAUTHORIZED, "{\"error\":\"NEW_CODE\"}" },
     { 403, NGX_COUNTERS_REPLY_FORBIDDEN, "{\"error\":\"ACCESS_DENIED\"}" },
+    { 403, NGX_COUNTERS_REPLY_BARRED, "{\"error\":\"INVALID_CREDENTIALS\"}" },
     { 403, NGX_COUNTERS_REPLY_FORBIDDEN, "{\"error\":\"expired_token\"}" },
 
     /* somebody else's */
@@ -285,12 +286,12 @@ test_codes(void)
     is_code("EXPIRED_TOKEN", NGX_COUNTERS_REPLY_UNAUTHORIZED, 401);
     is_code("no_auth_found", NGX_COUNTERS_REPLY_UNAUTHORIZED, 401);
     is_code("INVALID_TOKEN", NGX_COUNTERS_REPLY_UNAUTHORIZED, 401);
-    is_code("INVALID_CREDENTIALS", NGX_COUNTERS_REPLY_FORBIDDEN, 403);
-    is_code("INSUFFICIENT_SCOPE", NGX_COUNTERS_REPLY_FORBIDDEN, 403);
-    is_code("user_access_error", NGX_COUNTERS_REPLY_FORBIDDEN, 403);
+    is_code("INVALID_CREDENTIALS", NGX_COUNTERS_REPLY_BARRED, 403);
+    is_code("INSUFFICIENT_SCOPE", NGX_COUNTERS_REPLY_BARRED, 403);
+    is_code("user_access_error", NGX_COUNTERS_REPLY_BARRED, 403);
     is_code("ACCESS_DENIED", NGX_COUNTERS_REPLY_FORBIDDEN, 403);
-    is_code("WRONG_AUTH_TYPE", NGX_COUNTERS_REPLY_FORBIDDEN, 403);
-    is_code("allowed_only_intranet_user", NGX_COUNTERS_REPLY_FORBIDDEN, 403);
+    is_code("WRONG_AUTH_TYPE", NGX_COUNTERS_REPLY_BARRED, 403);
+    is_code("allowed_only_intranet_user", NGX_COUNTERS_REPLY_BARRED, 403);
     is_code("ERROR_METHOD_NOT_FOUND", NGX_COUNTERS_REPLY_FOREIGN, 404);
     is_code("QUERY_LIMIT_EXCEEDED", NGX_COUNTERS_REPLY_LIMIT, 503);
     is_code("OVERLOAD_LIMIT", NGX_COUNTERS_REPLY_OVERLOAD, 503);
