@@ -40,7 +40,11 @@
 /* nobody looks away from the queue for longer, milliseconds */
 #define NGX_COUNTERS_SLEEP        5000
 
-/* how long a call waits for company at most, when its quota is spent */
+/*
+ * How long a call waits for company at most: while others keep joining it, in
+ * units of what is configured; when its quota is spent, milliseconds.
+ */
+#define NGX_COUNTERS_JOINING      20
 #define NGX_COUNTERS_COMPANY      1000
 
 /* nobody is told to come back later than this, milliseconds */
@@ -283,6 +287,7 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     }
 
     e->split = split;
+    e->cred->joined = now;
     ngx_counters_queue_locked(zone, e, class, front);
     rc = NGX_OK;
 
@@ -499,15 +504,16 @@ ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 /*
  * Until a call has waited long enough for others under its credential: what
  * nobody waits for, until half of the time that it is ahead is over; anything
- * else for as long as the configuration says, and the longer, up to a drain,
- * the more of the quota is spent and the more entries the credential has.
+ * else for as long as the configuration says after the last one that joined
+ * it, and the longer, up to a drain, the more of the quota is spent and the
+ * more entries the credential has.
  */
 
 static ngx_msec_t
 ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     uint64_t limit, uint64_t now)
 {
-    uint64_t    level, spent, until;
+    uint64_t    level, spent, until, joining;
     uint32_t    half;
     ngx_uint_t  max;
 
@@ -527,9 +533,14 @@ ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
         spent = ngx_min(level, limit) * 1000 / limit;
 
-        until = e->since + zone->conf.batch_wait
-                + NGX_COUNTERS_COMPANY * spent * spent / 1000000
-                  * (ngx_min(e->cred->nentries, max) - 1) / max;
+        until = NGX_COUNTERS_COMPANY * spent * spent / 1000000
+                * (ngx_min(e->cred->nentries, max) - 1) / max;
+        until += e->since + zone->conf.batch_wait;
+
+        joining = e->since + zone->conf.batch_wait * NGX_COUNTERS_JOINING;
+        joining = ngx_min(joining, e->cred->joined + zone->conf.batch_wait);
+
+        until = ngx_max(until, joining);
     }
 
     return (now < until) ? until - now : 0;

@@ -78,6 +78,7 @@ typedef struct {
                                           /* operating time, milliseconds */
     uint32_t                reset[NGX_COUNTERS_METHODS];
                                           /* when it is forgotten, seconds */
+    uint64_t                joined;       /* when a call was last queued */
     uint32_t                alone;        /* until: no batches, seconds */
     uint32_t                nentries;
     uint32_t                npending;     /* QUEUED */

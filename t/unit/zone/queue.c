@@ -455,6 +455,34 @@ batches(void)
     ok(n < 5, "who waits for company holds nobody up for long");
     is_int(drain(zone, 0, NOW + 210, 10), 1, "and leaves in the end");
 
+    /* for as long as it keeps coming, and not for ever */
+
+    zone->conf.batch = 50;
+
+    for (n = 0; n < 20; n++) {
+        queue(zone, key(1, 100 + n), 0, NGX_COUNTERS_WAITING,
+              NOW + 300 + 4 * n);
+        is_int(dispatch(zone, 0, NOW + 300 + 4 * n), NGX_AGAIN, "one more");
+    }
+
+    is_int(dispatch(zone, 0, NOW + 380), NGX_AGAIN, "perhaps another");
+    is_int(dispatch(zone, 0, NOW + 381), NGX_OK, "none has come");
+    is_int(flight.n, 20, "together");
+
+    for (n = 0; n < 40; n++) {
+        queue(zone, key(1, 200 + n), 0, NGX_COUNTERS_WAITING,
+              NOW + 400 + 4 * n);
+
+        if (dispatch(zone, 0, NOW + 400 + 4 * n) == NGX_OK) {
+            break;
+        }
+    }
+
+    is_int(n, 25, "20 times as long as for one");
+    is_int(flight.n, 26, "with all that came");
+
+    zone->conf.batch = 10;
+
     /* a clock set back makes nobody wait */
 
     queue(zone, key(1, 40), 0, NGX_COUNTERS_WAITING, NOW + 1000);
