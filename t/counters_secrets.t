@@ -5,8 +5,9 @@
 # memory that the workers share. The run goes through refusals, failures of the
 # portal and of Redis, since messages are written when something goes wrong.
 #
-# nginx itself logs requests with its own messages, and everything at the debug
-# level: the whole log is judged at "info", and at "debug" the module's lines.
+# nginx appends the request to its own messages, masked in locations with "counters"
+# on, and logs everything at the debug level: the whole log is judged at "info", and
+# at "debug" the module's lines.
 
 use v5.36;
 
@@ -49,6 +50,7 @@ my $LOCATIONS = join '', map { "location /f$_/ { counters f$_;"
 my $CONFIG = <<"EOF";
     log_format masked '\$status [\$counters_cache_status] \$counters_uri';
     access_log %%DIR%%/masked.log masked;
+    limit_req_zone \$server_port zone=few:32k rate=1r/m;
 
     counters_portal acme {
         url           %%PORTAL%%;
@@ -68,6 +70,8 @@ my $CONFIG = <<"EOF";
         listen 127.0.0.1:%%PORT_8080%%;
         $LOCATIONS
         location /rest/ { counters acme; proxy_pass %%PORTAL%%; }
+        location /denied/rest/ { counters acme; deny all; }
+        location /few/rest/ { counters acme; limit_req zone=few; proxy_pass %%PORTAL%%; }
         location = /managed { counters acme; counters_user \$arg_u; }
         location = /purge { counters_purge acme; }
         location = /events { counters_events acme; }
@@ -116,6 +120,24 @@ sub run ($n = person()) {
     $t->request($_->[0], $_->[1], @$_[2 .. $#$_]) for calls($n);
 }
 
+# Clients that go away while they wait for the portal
+
+sub leave (@targets) {
+    $portal->fault(kind => 'hang');
+
+    for my $target (@targets) {
+        my $before = $t->log_lines(qr/prematurely closed/);
+        my $client = $t->client->begin(GET => $target,
+                                       headers => { Referer => "http://x$target" });
+
+        $t->get('/status');
+        close $client;
+        wait_for(sub { $t->log_lines(qr/prematurely closed/) > $before });
+    }
+
+    $portal->heal;
+}
+
 sub broad_run () {
     my $same = person();
 
@@ -160,8 +182,15 @@ sub broad_run () {
     $redis->start;
     run();
 
+    # what nginx itself has to say of a request
+    $t->get("$_/rest/$user/" . webhook_code($user) . "/profile")
+        for '/denied', '/few', '/few';
+    leave($portal->hook(person(), $METHOD), "/rest/$METHOD?auth=" . access_token($user),
+          $portal->hook($user, 'profile'));
+
     # the portal is gone
     $portal->refuse;
+    $t->get($portal->hook(person(), 'profile'));
     $t->get($portal->hook(person(), $METHOD));
     $t->get("/rest/$METHOD?auth=" . access_token($user));
     $portal->accept;
@@ -186,6 +215,12 @@ $t->start;
 broad_run();
 
 none('the error log', $t->log_lines(qr/./));
+cmp_ok(scalar $t->log_lines($_), '>', 0, "it has $_")
+    for qr/client prematurely closed.*request: "GET \/rest\/\d+\/\*\*\*\/tasks/,
+        qr/client prematurely closed.*request: "GET \/rest\/tasks\S+\?auth=\*\*\* HTTP/,
+        qr/access forbidden.*request: "GET \/denied\/rest\/\d+\/\*\*\*\/profile/,
+        qr/limiting requests.*host: "/,
+        qr/connect\(\) failed.*\/profile HTTP.*upstream: "http:\/\/[\d.:]+", host/;
 none('$counters_uri', split /\n/, Counters::Test::slurp($t->dir . '/masked.log'));
 
 # --- in Redis

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_counters_module.h"
+#include "ngx_http_counters_log.h"
 #include "ngx_http_counters_portal.h"
 #include "ngx_http_counters_variables.h"
 #include "ngx_http_counters_worker.h"
@@ -194,6 +195,13 @@ ngx_http_counters_postconfiguration(ngx_conf_t *cf)
     }
 
     *h = ngx_http_counters_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_counters_log_phase_handler;
 
     ngx_http_counters_watch_init();
 
