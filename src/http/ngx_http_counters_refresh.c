@@ -17,6 +17,9 @@
 /* beyond the Redis timeout, for a lease while Redis is asked */
 #define NGX_HTTP_COUNTERS_LEASE  1000
 
+/* between two lines of the log about a full queue, milliseconds */
+#define NGX_HTTP_COUNTERS_FULL   10000
+
 
 static void ngx_http_counters_ask(ngx_http_counters_worker_t *w,
     ngx_http_counters_item_t *item, ngx_counters_class_e class);
@@ -240,13 +243,16 @@ static void
 ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_class_e class)
 {
+    uint64_t   now;
     ngx_int_t  rc;
 
-    rc = ngx_counters_zone_enqueue(w->portal->zone, key,
-                                   ngx_http_counters_me(), class, 0,
-                                   ngx_http_counters_now());
+    now = ngx_http_counters_now();
 
-    if (rc == NGX_BUSY) {
+    rc = ngx_counters_zone_enqueue(w->portal->zone, key,
+                                   ngx_http_counters_me(), class, 0, now);
+
+    if (rc == NGX_BUSY && now >= w->full + NGX_HTTP_COUNTERS_FULL) {
+        w->full = now;
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "counters_portal \"%V\": the refresh queue is full",
                       &w->portal->name);
