@@ -173,6 +173,8 @@ cmp_ok($portal->count(status => 401), '<=', 30, 'before most of the flood');
 @flood = answers(@flood);
 is(told(@flood) + (grep { $_->status == 401 } @flood), 400,
    'which is refused, or told to come back');
+cmp_ok(scalar(grep { $_->header('retry-after') > 10 } told(@flood)), '>', 200,
+       'when its turn may come');
 is(refused($portal), 0, 'not by the limit');
 
 # --- the portal refuses a request that was passed on

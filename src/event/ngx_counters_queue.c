@@ -51,8 +51,6 @@
 #define NGX_COUNTERS_LEAVES       60000
 
 
-static ngx_uint_t ngx_counters_known(ngx_counters_zone_t *zone,
-    ngx_counters_cred_node_t *cred);
 static ngx_uint_t ngx_counters_size(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_mine(ngx_counters_zone_t *zone,
@@ -133,7 +131,8 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     }
 
     if (e->state == NGX_COUNTERS_QUEUED && ask->class < e->class
-        && ngx_counters_known(zone, e->cred))
+        && ngx_counters_class_locked(zone, key->cred, e->cred)
+           != NGX_COUNTERS_UNKNOWN)
     {
         ngx_counters_release_locked(zone, e);
         ngx_counters_queue_locked(zone, e, ask->class, 0);
@@ -183,10 +182,12 @@ ngx_counters_own_locked(ngx_counters_node_t *e, ngx_counters_owner_t *me,
 }
 
 
-static ngx_uint_t
-ngx_counters_known(ngx_counters_zone_t *zone, ngx_counters_cred_node_t *cred)
+ngx_uint_t
+ngx_counters_class_locked(ngx_counters_zone_t *zone, const u_char *digest,
+    ngx_counters_cred_node_t *cred)
 {
-    return cred->accepted || ngx_counters_zone_common(zone, cred->digest);
+    return ((cred && cred->accepted) || ngx_counters_zone_common(zone, digest))
+           ? NGX_COUNTERS_WAITING : NGX_COUNTERS_UNKNOWN;
 }
 
 
@@ -273,7 +274,9 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     if (front) {
         class = e->class;
 
-    } else if (!ngx_counters_known(zone, e->cred)) {
+    } else if (ngx_counters_class_locked(zone, key->cred, e->cred)
+               == NGX_COUNTERS_UNKNOWN)
+    {
         class = NGX_COUNTERS_UNKNOWN;
     }
 
@@ -440,16 +443,16 @@ ngx_counters_queued(ngx_counters_zone_sh_t *sh)
 
 
 uint64_t
-ngx_counters_leaves_locked(ngx_counters_zone_t *zone,
+ngx_counters_leaves_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     ngx_counters_cred_node_t *cred, uint64_t now)
 {
-    uint64_t    n, own;
-    ngx_uint_t  known;
+    uint64_t  n, own;
 
-    known = (cred && ngx_counters_known(zone, cred));
+    n = zone->sh->nqueued[NGX_COUNTERS_WAITING];
 
-    n = zone->sh->nqueued[NGX_COUNTERS_WAITING]
-        + (known ? 0 : zone->sh->nqueued[NGX_COUNTERS_UNKNOWN]);
+    if (class != NGX_COUNTERS_WAITING) {
+        n += zone->sh->nqueued[class];
+    }
 
     /* all but those under the same credential leave each for itself */
 

@@ -53,7 +53,8 @@ ngx_counters_quota(ngx_counters_zone_t *zone, ngx_uint_t class,
 
 
 ngx_uint_t
-ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now)
+ngx_counters_dry_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
+    uint64_t now)
 {
     uint64_t  level;
 
@@ -64,8 +65,8 @@ ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now)
     level = ngx_counters_bucket_level(&zone->sh->bucket, &zone->conf.bucket,
                                       now);
 
-    return level + 1000 > ngx_counters_quota(zone, NGX_COUNTERS_WAITING,
-                                           NGX_COUNTERS_WAITING);
+    return level + 1000 > ngx_counters_quota(zone, class,
+                                             NGX_COUNTERS_WAITING);
 }
 
 

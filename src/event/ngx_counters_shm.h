@@ -285,13 +285,17 @@ ngx_counters_hold_e ngx_counters_hold_locked(ngx_counters_zone_t *zone,
     ngx_uint_t method, uint64_t now, uint64_t *until);
 
 /*
- * Whether a refresh would have to wait for quota, and about until when one
- * that is asked for now.
+ * The class of a call that a client waits for, under a credential that may be
+ * new (NULL); whether one of that class would have to wait for quota, and
+ * about until when one that is asked for now.
  */
 
-ngx_uint_t ngx_counters_dry_locked(ngx_counters_zone_t *zone, uint64_t now);
+ngx_uint_t ngx_counters_class_locked(ngx_counters_zone_t *zone,
+    const u_char *digest, ngx_counters_cred_node_t *cred);
+ngx_uint_t ngx_counters_dry_locked(ngx_counters_zone_t *zone,
+    ngx_uint_t class, uint64_t now);
 uint64_t ngx_counters_leaves_locked(ngx_counters_zone_t *zone,
-    ngx_counters_cred_node_t *cred, uint64_t now);
+    ngx_uint_t class, ngx_counters_cred_node_t *cred, uint64_t now);
 
 /*
  * Takes one request from the refreshes' share of the quota.  Returns 0, or

@@ -22,6 +22,9 @@
 static ngx_int_t ngx_counters_view_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now, ngx_pool_t *pool,
     ngx_counters_view_t *view);
+static void ngx_counters_spent_locked(ngx_counters_zone_t *zone,
+    const u_char *digest, ngx_counters_cred_node_t *cred, uint64_t now,
+    ngx_counters_view_t *view);
 static void ngx_counters_touch_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_purge_list_locked(ngx_counters_zone_t *zone,
@@ -125,11 +128,7 @@ ngx_counters_zone_lookup(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         cred = ngx_counters_find_cred_locked(zone, key->cred);
         view->hold = ngx_counters_hold_locked(zone, NULL, cred, key->method,
                                               now, &view->hold_until);
-        view->dry = ngx_counters_dry_locked(zone, now);
-
-        if (view->dry && view->hold == NGX_COUNTERS_OPEN) {
-            view->hold_until = ngx_counters_leaves_locked(zone, cred, now);
-        }
+        ngx_counters_spent_locked(zone, key->cred, cred, now, view);
 
         rc = NGX_DECLINED;
     }
@@ -146,7 +145,7 @@ ngx_counters_zone_dry(ngx_counters_zone_t *zone, uint64_t now)
     ngx_uint_t  dry;
 
     ngx_counters_lock(zone);
-    dry = ngx_counters_dry_locked(zone, now);
+    dry = ngx_counters_dry_locked(zone, NGX_COUNTERS_WAITING, now);
     ngx_counters_unlock(zone);
 
     return dry;
@@ -174,6 +173,7 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     uint64_t now, ngx_pool_t *pool, ngx_counters_view_t *view)
 {
     u_char                  *p;
+    ngx_uint_t               class;
     ngx_counters_blob_t     *blob;
     ngx_counters_headers_t  *headers;
 
@@ -205,7 +205,8 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
                                               now, &view->hold_until);
 
         if (view->fresh == NGX_COUNTERS_IF_ERROR) {
-            view->dry = (ngx_counters_dry_locked(zone, now)
+            class = ngx_counters_class_locked(zone, e->cred->digest, e->cred);
+            view->dry = (ngx_counters_dry_locked(zone, class, now)
                          || e->cred->slow[e->method] > now);
 
         } else if (view->fresh == NGX_COUNTERS_EXPIRED) {
@@ -223,11 +224,7 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
     if (view->kind == NGX_COUNTERS_EMPTY) {
         view->fetched = 0;
-        view->dry = ngx_counters_dry_locked(zone, now);
-
-        if (view->dry && view->hold == NGX_COUNTERS_OPEN) {
-            view->hold_until = ngx_counters_leaves_locked(zone, e->cred, now);
-        }
+        ngx_counters_spent_locked(zone, e->cred->digest, e->cred, now, view);
 
         return NGX_DECLINED;
     }
@@ -255,6 +252,24 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     ngx_memcpy(view->etag, blob->etag, NGX_COUNTERS_ETAG_LEN);
 
     return NGX_OK;
+}
+
+
+/* there is nothing to answer with: is there quota, or about when */
+
+static void
+ngx_counters_spent_locked(ngx_counters_zone_t *zone, const u_char *digest,
+    ngx_counters_cred_node_t *cred, uint64_t now, ngx_counters_view_t *view)
+{
+    ngx_uint_t  class;
+
+    class = ngx_counters_class_locked(zone, digest, cred);
+
+    view->dry = ngx_counters_dry_locked(zone, class, now);
+
+    if (view->dry && view->hold == NGX_COUNTERS_OPEN) {
+        view->hold_until = ngx_counters_leaves_locked(zone, class, cred, now);
+    }
 }
 
 
