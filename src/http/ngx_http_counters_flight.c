@@ -12,6 +12,7 @@
 #include "ngx_counters_batch.h"
 #include "ngx_counters_reply.h"
 #include "ngx_http_counters_flight.h"
+#include "ngx_http_counters_nodes.h"
 #include "ngx_http_counters_refresh.h"
 #include "ngx_http_counters_store.h"
 
@@ -118,7 +119,7 @@ ngx_http_counters_flight_pump(ngx_http_counters_worker_t *w)
                 ngx_http_counters_abandon(w, flight);
 
             } else {
-                ngx_http_counters_store_spent(w, 1);
+                ngx_http_counters_nodes_spent(w, 1);
             }
 
             continue;
@@ -309,7 +310,7 @@ ngx_http_counters_flight_handler(void *data,
 
     for (i = 1; i < result->requests; i++) {
         ngx_counters_zone_passed(w->portal->zone, ngx_http_counters_now());
-        ngx_http_counters_store_spent(w, 1);
+        ngx_http_counters_nodes_spent(w, 1);
     }
 
     if (result->rc == NGX_COUNTERS_FETCH_OK) {

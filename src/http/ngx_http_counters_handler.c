@@ -10,8 +10,8 @@
 #include <ngx_http.h>
 
 #include "ngx_http_counters_commands.h"
+#include "ngx_http_counters_nodes.h"
 #include "ngx_http_counters_serve.h"
-#include "ngx_http_counters_store.h"
 
 
 #define NGX_HTTP_COUNTERS_BODY_MAX    65536
@@ -155,7 +155,7 @@ ngx_http_counters_pass(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
 
     if (ctx->worker) {
         ngx_counters_zone_passed(ctx->portal->zone, ngx_http_counters_now());
-        ngx_http_counters_store_spent(ctx->worker, 1);
+        ngx_http_counters_nodes_spent(ctx->worker, 1);
         ngx_http_counters_count(ctx->worker, NGX_COUNTERS_STAT_PASS, 1);
     }
 

@@ -13,6 +13,7 @@
 #include "ngx_counters_task.h"
 #include "ngx_counters_tasks.h"
 #include "ngx_http_counters_flight.h"
+#include "ngx_http_counters_nodes.h"
 #include "ngx_http_counters_participants.h"
 #include "ngx_http_counters_refresh.h"
 #include "ngx_http_counters_store.h"
@@ -87,7 +88,7 @@ ngx_http_counters_participants_pump(ngx_http_counters_worker_t *w)
         if (in->tasks.n) {
 
             if (ngx_http_counters_inquire(w, in) == NGX_OK) {
-                ngx_http_counters_store_spent(w, 1);
+                ngx_http_counters_nodes_spent(w, 1);
                 return;
             }
 
@@ -201,7 +202,7 @@ ngx_http_counters_inquiry_handler(void *data,
 
     for (i = 1; i < result->requests; i++) {
         ngx_counters_zone_passed(w->portal->zone, now);
-        ngx_http_counters_store_spent(w, 1);
+        ngx_http_counters_nodes_spent(w, 1);
     }
 
     in->users.n = 0;
@@ -455,7 +456,7 @@ ngx_http_counters_inquiry_mark(ngx_http_counters_inquiry_t *in)
     }
 
     if (in->users.wide && ngx_counters_zone_fade(zone, now, now)) {
-        ngx_http_counters_store_fade(w, now);
+        ngx_http_counters_nodes_faded(w, now);
         ngx_http_counters_count(w, NGX_COUNTERS_STAT_EVENTS_WIDE, 1);
     }
 }

@@ -11,6 +11,7 @@
 
 #include "ngx_counters_entry.h"
 #include "ngx_http_counters_later.h"
+#include "ngx_http_counters_nodes.h"
 #include "ngx_http_counters_store.h"
 
 
@@ -20,13 +21,6 @@
 /* the entry, with the time of the latest mark or with all that may forbid it */
 #define NGX_HTTP_COUNTERS_QUICK  2
 #define NGX_HTTP_COUNTERS_NAMES  5
-
-/* requests that one message may tell of */
-#define NGX_HTTP_COUNTERS_SPENT  1000
-
-/* the longest message: a whole key, its digest in hex, and a time */
-#define NGX_HTTP_COUNTERS_NEWS   192
-#define NGX_HTTP_COUNTERS_WORDS  7
 
 
 /* Redis is being asked for one key */
@@ -52,15 +46,6 @@ static ngx_uint_t ngx_http_counters_marked(ngx_str_t *mark, uint64_t fetched);
 static void ngx_http_counters_mark(ngx_http_counters_worker_t *w,
     ngx_str_t *name, uint64_t now);
 static uint64_t ngx_http_counters_span(ngx_http_counters_worker_t *w);
-static void ngx_http_counters_tell(ngx_http_counters_worker_t *w, u_char *p,
-    u_char *news, u_char *last);
-static ngx_int_t ngx_http_counters_news_key(ngx_counters_str_t *words,
-    ngx_counters_key_t *key);
-static void ngx_http_counters_news_handler(void *data, ngx_str_t *message);
-static void ngx_http_counters_words(u_char *p, u_char *last,
-    ngx_counters_str_t *words);
-static u_char *ngx_http_counters_channel_name(ngx_http_counters_worker_t *w,
-    u_char *p);
 static u_char *ngx_http_counters_name(ngx_http_counters_worker_t *w,
     u_char *p);
 static u_char *ngx_http_counters_digest_name(ngx_http_counters_worker_t *w,
@@ -384,10 +369,9 @@ void
 ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, uint64_t now)
 {
-    u_char     *p, *last;
+    u_char     *p;
     ngx_str_t   name;
     u_char      digest[NGX_COUNTERS_DIGEST_LEN];
-    u_char      news[NGX_HTTP_COUNTERS_NEWS];
 
     if (w->redis == NULL
         || ngx_counters_key_digest(w->hmac, key, digest) != NGX_COUNTERS_OK)
@@ -405,12 +389,7 @@ ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
 
     ngx_http_counters_later_del(w, &name, ngx_http_counters_span(w));
 
-    last = ngx_sprintf(news, "k ");
-    last = ngx_counters_hex(last, key->cred, NGX_COUNTERS_DIGEST_LEN);
-    last = ngx_sprintf(last, " %uL %uL %uL %uL %uL", (uint64_t) key->method,
-                       (uint64_t) key->type, key->user, key->group, now);
-
-    ngx_http_counters_tell(w, p, news, last);
+    ngx_http_counters_nodes_refused(w, key, now);
 
     ngx_free(p);
 }
@@ -420,9 +399,8 @@ void
 ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
     const u_char *digest, uint64_t now)
 {
-    u_char     *p, *last;
+    u_char     *p;
     ngx_str_t   name;
-    u_char      news[NGX_HTTP_COUNTERS_NEWS];
 
     if (w->redis == NULL) {
         return;
@@ -438,11 +416,7 @@ ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
 
     ngx_http_counters_mark(w, &name, now);
 
-    last = ngx_sprintf(news, "r ");
-    last = ngx_counters_hex(last, digest, NGX_COUNTERS_DIGEST_LEN);
-    last = ngx_sprintf(last, " %uL", now);
-
-    ngx_http_counters_tell(w, p, news, last);
+    ngx_http_counters_nodes_revoked(w, digest, now);
 
     ngx_free(p);
 }
@@ -454,7 +428,6 @@ ngx_http_counters_store_purge(ngx_http_counters_worker_t *w, uint64_t *user,
 {
     u_char     *p, *last;
     ngx_str_t   name;
-    u_char      news[NGX_HTTP_COUNTERS_NEWS];
 
     if (w->redis == NULL) {
         return;
@@ -480,255 +453,9 @@ ngx_http_counters_store_purge(ngx_http_counters_worker_t *w, uint64_t *user,
 
     ngx_http_counters_mark(w, &name, now);
 
-    last = ngx_sprintf(news, "%c %c %uL %uL", soft ? 's' : 'p',
-                       user ? 'u' : group ? 'g' : 'a',
-                       user ? *user : group ? *group : (uint64_t) 0, now);
-
-    ngx_http_counters_tell(w, p, news, last);
+    ngx_http_counters_nodes_purged(w, user, group, soft, now);
 
     ngx_free(p);
-}
-
-
-void
-ngx_http_counters_store_fade(ngx_http_counters_worker_t *w, uint64_t now)
-{
-    u_char  *p, *last;
-    u_char   news[NGX_HTTP_COUNTERS_NEWS];
-
-    if (w->redis == NULL) {
-        return;
-    }
-
-    p = ngx_alloc(ngx_http_counters_name_len(w), ngx_cycle->log);
-    if (p == NULL) {
-        return;
-    }
-
-    last = ngx_sprintf(news, "f %uL", now);
-
-    ngx_http_counters_tell(w, p, news, last);
-
-    ngx_free(p);
-}
-
-
-/* "p" has room for a name */
-
-static void
-ngx_http_counters_tell(ngx_http_counters_worker_t *w, u_char *p,
-    u_char *news, u_char *last)
-{
-    ngx_str_t  channel, message;
-
-    channel.data = p;
-    channel.len = ngx_http_counters_channel_name(w, p) - p;
-
-    message.data = news;
-    message.len = last - news;
-
-    (void) ngx_counters_redis_publish(w->redis, &channel, &message);
-}
-
-
-void
-ngx_http_counters_store_spent(ngx_http_counters_worker_t *w, ngx_uint_t n)
-{
-    u_char     *p, *last;
-    u_char      news[NGX_HTTP_COUNTERS_NEWS];
-
-    if (!w->portal->rate_shared || w->redis == NULL || n == 0) {
-        return;
-    }
-
-    p = ngx_alloc(ngx_http_counters_name_len(w), ngx_cycle->log);
-    if (p == NULL) {
-        return;
-    }
-
-    last = ngx_sprintf(news, "t %*s %ui", sizeof(w->node), w->node, n);
-
-    ngx_http_counters_tell(w, p, news, last);
-
-    ngx_free(p);
-}
-
-
-ngx_int_t
-ngx_http_counters_store_init(ngx_cycle_t *cycle,
-    ngx_http_counters_worker_t *w)
-{
-    ngx_str_t           *name;
-    ngx_counters_str_t   part;
-    u_char               digest[NGX_COUNTERS_DIGEST_LEN];
-
-    /* every zone has random bytes of its own, which tell the nodes apart */
-
-    part.len = NGX_COUNTERS_SECRET_LEN;
-    part.data = ngx_counters_zone_secret(w->portal->zone);
-
-    if (ngx_counters_hmac_parts(w->hmac, &part, 1, digest) != NGX_COUNTERS_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_counters_hex(w->node, digest, sizeof(w->node) / 2);
-
-    if (ngx_worker != 0) {
-        return NGX_OK;
-    }
-
-    name = ngx_palloc(cycle->pool,
-                      sizeof(ngx_str_t) + ngx_http_counters_name_len(w));
-    if (name == NULL) {
-        return NGX_ERROR;
-    }
-
-    name->data = (u_char *) name + sizeof(ngx_str_t);
-    name->len = ngx_http_counters_channel_name(w, name->data) - name->data;
-
-    w->channel = ngx_counters_redis_subscribe(cycle, w->portal->redis, name,
-                                              ngx_http_counters_news_handler,
-                                              w);
-
-    return w->channel ? NGX_OK : NGX_ERROR;
-}
-
-
-/*
- * What another node did, and this one's own words coming back.  All that a
- * forged message could do is cause refreshes: a time that lies ahead, whether
- * of a clock that does or not, is taken for this moment, or else whatever is
- * fetched until then would count as refused or stale.
- */
-
-static void
-ngx_http_counters_news_handler(void *data, ngx_str_t *message)
-{
-    ngx_http_counters_worker_t *w = data;
-
-    u_char                *last;
-    uint64_t               id, ms, now;
-    ngx_counters_key_t     key;
-    ngx_counters_str_t     words[NGX_HTTP_COUNTERS_WORDS];
-    ngx_counters_zone_t   *zone;
-    u_char                 digest[NGX_COUNTERS_DIGEST_LEN];
-
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                   "counters news: %uz bytes", message->len);
-
-    zone = w->portal->zone;
-    now = ngx_http_counters_now();
-    last = message->data + message->len;
-
-    ngx_memzero(words, sizeof(words));
-    ngx_http_counters_words(message->data, last, words);
-
-    switch (words[0].len == 1 ? words[0].data[0] : 0) {
-
-    case 'r':
-        if (ngx_counters_unhex(digest, &words[1], NGX_COUNTERS_DIGEST_LEN)
-            == NGX_COUNTERS_OK
-            && ngx_counters_number(&words[2], &ms) == NGX_COUNTERS_OK)
-        {
-            (void) ngx_counters_zone_revoke(zone, digest, ngx_min(ms, now));
-        }
-
-        break;
-
-    case 'k':
-        if (ngx_http_counters_news_key(words, &key) == NGX_OK
-            && ngx_counters_number(&words[6], &ms) == NGX_COUNTERS_OK)
-        {
-            ngx_counters_zone_forget(zone, &key, ngx_min(ms, now));
-        }
-
-        break;
-
-    case 'p':
-    case 's':
-        if (words[1].len == 1
-            && ngx_counters_number(&words[2], &id) == NGX_COUNTERS_OK
-            && ngx_counters_number(&words[3], &ms) == NGX_COUNTERS_OK)
-        {
-            (void) ngx_counters_zone_purge(zone,
-                                     words[1].data[0] == 'u' ? &id : NULL,
-                                     words[1].data[0] == 'g' ? &id : NULL,
-                                     words[0].data[0] == 's',
-                                     ngx_min(ms, now));
-        }
-
-        break;
-
-    case 'f':
-        if (ngx_counters_number(&words[1], &ms) == NGX_COUNTERS_OK) {
-            (void) ngx_counters_zone_fade(zone, ms, now);
-        }
-
-        break;
-
-    case 't':
-        if (ngx_counters_number(&words[2], &id) == NGX_COUNTERS_OK
-            && !ngx_counters_str_eq(&words[1], (char *) w->node,
-                                    sizeof(w->node)))
-        {
-            for (id = ngx_min(id, NGX_HTTP_COUNTERS_SPENT); id; id--) {
-                ngx_counters_zone_passed(zone, now);
-            }
-        }
-
-        break;
-
-    default:
-        break;
-    }
-}
-
-
-static ngx_int_t
-ngx_http_counters_news_key(ngx_counters_str_t *words, ngx_counters_key_t *key)
-{
-    uint64_t             method, type;
-    ngx_counters_call_t  call;
-    u_char               digest[NGX_COUNTERS_DIGEST_LEN];
-
-    if (ngx_counters_unhex(digest, &words[1], NGX_COUNTERS_DIGEST_LEN)
-        != NGX_COUNTERS_OK
-        || ngx_counters_number(&words[2], &method) != NGX_COUNTERS_OK
-        || ngx_counters_number(&words[3], &type) != NGX_COUNTERS_OK
-        || ngx_counters_number(&words[4], &call.user) != NGX_COUNTERS_OK
-        || ngx_counters_number(&words[5], &call.group) != NGX_COUNTERS_OK
-        || method >= NGX_COUNTERS_METHODS
-        || type >= NGX_COUNTERS_VIEWS)
-    {
-        return NGX_DECLINED;
-    }
-
-    call.method = method;
-    call.type = type;
-
-    ngx_counters_key_make(key, digest, &call);
-
-    return NGX_OK;
-}
-
-
-/* separated by single spaces */
-
-static void
-ngx_http_counters_words(u_char *p, u_char *last, ngx_counters_str_t *words)
-{
-    u_char      *space;
-    ngx_uint_t   i;
-
-    for (i = 0; i < NGX_HTTP_COUNTERS_WORDS && p < last; i++) {
-        space = memchr(p, ' ', last - p);
-
-        words[i].data = p;
-        words[i].len = (space ? space : last) - p;
-
-        p += words[i].len + 1;
-    }
 }
 
 
@@ -793,17 +520,6 @@ ngx_http_counters_name(ngx_http_counters_worker_t *w, u_char *p)
     p = ngx_cpymem(p, portal->name.data, portal->name.len);
 
     *p++ = ':';
-
-    return p;
-}
-
-
-static u_char *
-ngx_http_counters_channel_name(ngx_http_counters_worker_t *w, u_char *p)
-{
-    p = ngx_http_counters_name(w, p);
-
-    *p++ = 'n';
 
     return p;
 }

@@ -14,8 +14,7 @@
  *
  * All but the first are marks, Unix milliseconds in decimal: an entry fetched
  * no later than a mark of its own is not used.  What leaves a mark is also told
- * to the other nodes, on the channel {prefix}{portal}:n, as are calls that the
- * portal refused, and requests that count against a common quota.
+ * to the other nodes, see ngx_http_counters_nodes.h.
  */
 
 
@@ -67,31 +66,6 @@ void ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
 
 void ngx_http_counters_store_purge(ngx_http_counters_worker_t *w,
     uint64_t *user, uint64_t *group, ngx_uint_t soft, uint64_t now);
-
-/*
- * All entries become stale one by one, on the other nodes too.  No mark is
- * left: copies in Redis come in with their age, and go the same way.
- */
-
-void ngx_http_counters_store_fade(ngx_http_counters_worker_t *w,
-    uint64_t now);
-
-/*
- * With scope=redis, tells the other nodes that n requests were sent to the
- * portal: each adds them to its own bucket, so that all buckets show what all
- * nodes have sent.  A request or two may cross the news; the reserve is wider.
- */
-
-void ngx_http_counters_store_spent(ngx_http_counters_worker_t *w,
-    ngx_uint_t n);
-
-/*
- * In init_process, after w->redis is there.  One worker listens to the other
- * nodes on behalf of all.  NGX_ERROR is logged.
- */
-
-ngx_int_t ngx_http_counters_store_init(ngx_cycle_t *cycle,
-    ngx_http_counters_worker_t *w);
 
 
 #endif /* _NGX_HTTP_COUNTERS_STORE_H_INCLUDED_ */

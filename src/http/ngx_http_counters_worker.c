@@ -15,7 +15,7 @@
 #include "ngx_http_counters_participants.h"
 #include "ngx_http_counters_refresh.h"
 #include "ngx_http_counters_later.h"
-#include "ngx_http_counters_store.h"
+#include "ngx_http_counters_nodes.h"
 
 
 #define NGX_HTTP_COUNTERS_TICK         1000
@@ -247,7 +247,7 @@ ngx_http_counters_init_portal(ngx_cycle_t *cycle,
             return NGX_ERROR;
         }
 
-        if (ngx_http_counters_store_init(cycle, w) != NGX_OK) {
+        if (ngx_http_counters_nodes_init(cycle, w) != NGX_OK) {
             return NGX_ERROR;
         }
     }

@@ -26,6 +26,7 @@ typedef struct {
     ngx_counters_redis_t        *redis;      /* NULL: none */
     ngx_counters_redis_channel_t *channel;   /* in the first worker only */
     u_char                       node[16];   /* this node, for the others */
+    ngx_str_t                    news;       /* where they are told */
     ngx_counters_creds_t        *creds;      /* plain credentials in use */
 
     ngx_queue_t                  waiters[NGX_HTTP_COUNTERS_BUCKETS];
