@@ -3,7 +3,7 @@
  * Copyright (C) The nginx counters module authors
  *
  * Calls on their way to the portal: what leaves when the zone's queue says
- * so, and what each answer means for the calls in it.
+ * so.
  */
 
 
@@ -12,6 +12,13 @@
 
 
 #include "ngx_http_counters_worker.h"
+
+
+typedef struct {
+    ngx_queue_t                   queue;      /* in worker->flights */
+    ngx_http_counters_worker_t   *worker;
+    ngx_counters_flight_t         calls;
+} ngx_http_counters_flight_t;
 
 
 /* sends what may be sent now, and sets the timer for what may not yet */
