@@ -9,6 +9,7 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Select;
 use Test::More;
 use Counters::Parked;
 use Counters::Test;
@@ -54,10 +55,10 @@ push @wrong, map { [ "SET, $_->{kind}", { %$_, command => 'SET' } ] }
 # A connection to Redis for each of them: one that is lost again and again is
 # made anew ever more slowly.
 
-my @blocks = ('hasty', 'patient', map { "wrong$_" } 0 .. $#wrong);
+my @blocks = ('hasty', 'still', 'patient', map { "wrong$_" } 0 .. $#wrong);
 
 $t->config(join '', (map {
-    my $timeout = $_ eq 'patient' ? '1m' : '200ms';
+    my $timeout = { patient => '1m', still => '1s' }->{$_} // '200ms';
     "counters_portal $_ { url %%PORTAL%%; zone 256k; rate off; batch off; ttl 1h;"
     . " redis %%FAKE_REDIS%% timeout=$timeout; secret one; }\n" } @blocks),
     "server { listen 127.0.0.1:%%PORT_8080%%;\n",
@@ -173,6 +174,23 @@ is(scalar(grep { $_->status == 200 && whose($_->body) } @all), 200,
    'all are answered');
 cmp_ok(scalar @calls, '>', 0, 'Redis was asked');
 cmp_ok(scalar @calls, '<', 60, 'and then left alone');
+
+# --- nobody waits longer for it than "timeout", whoever waited before
+
+$redis->heal;
+ok(asked('still'), 'connected');
+$redis->rule(kind => 'hang', command => 'MGET');
+ok(fetched('still'), 'it keeps still, once');
+
+$portal->fault(kind => 'latency', delay => 2, user => 9800);
+
+my $clock = $t->client->begin(GET => target('wrong0', 9800));
+my $second = $t->client->begin(GET => target('still', 9801));
+my @first = IO::Select->new($clock, $second)->can_read(60);
+
+ok(@first == 1 && $first[0] == $second, 'the next one is through within twice that');
+is($t->client->receive($_)->status, 200, 'answered') for $second, $clock;
+$portal->heal;
 
 # --- those who wait for it wait at the same time
 

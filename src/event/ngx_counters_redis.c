@@ -303,8 +303,13 @@ ngx_counters_redis_send(ngx_counters_redis_t *redis,
         redis->writes++;
     }
 
-    if (!redis->timer.timer_set) {
-        ngx_add_timer(&redis->timer, link->conf->timeout);
+    /* one that is set for late commands alone may be too far away */
+
+    if (!redis->timer.timer_set
+        || (!ngx_queue_empty(&redis->late)
+            && ngx_queue_head(&redis->waiting) == &cmd->queue))
+    {
+        ngx_counters_redis_arm(redis);
     }
 
     return NGX_OK;
