@@ -19,6 +19,7 @@ my $portal = $t->portal(rate => 2, burst => 50);
 # where calls are still queued when the test is through with them
 my $told_portal = $t->portal(name => 'TOLD', rate => 2, burst => 50);
 my $mixed_portal = $t->portal(name => 'MIXED', rate => 2, burst => 50);
+my $fresh_portal = $t->portal(name => 'FRESH', rate => 2, burst => 50);
 
 $t->config(<<'EOF', workers => 4, connections => 4096);
     counters_portal burst { url %%PORTAL%%; zone 8m; webhook %%WEBHOOK_1%%;
@@ -28,6 +29,7 @@ $t->config(<<'EOF', workers => 4, connections => 4096);
     counters_portal mixed { url %%MIXED%%; zone 8m; webhook %%WEBHOOK_1%%;
                             wait 60s; ttl 1h; batch off; }
     counters_portal flood { url %%PORTAL%%; zone 8m; wait 5s; ttl 1h; }
+    counters_portal fresh { url %%FRESH%%; zone 8m; wait 5s; ttl 1h; }
     counters_portal limit { url %%PORTAL%%; zone 8m; webhook %%WEBHOOK_1%%;
                             wait 100ms; ttl 1h; }
     server {
@@ -38,6 +40,7 @@ $t->config(<<'EOF', workers => 4, connections => 4096);
         location ~ ^/mixed/([0-9]+)$ { counters mixed; counters_user $1; }
         location ~ ^/limit/([0-9]+)$ { counters limit; counters_user $1; }
         location /mixed/rest/ { counters mixed; proxy_pass %%MIXED%%/rest/; }
+        location /fresh/rest/ { counters fresh; proxy_pass %%FRESH%%/rest/; }
         location /flood/rest/ { counters flood; proxy_pass %%PORTAL%%/rest/; }
         location /limit/rest/ { counters limit; proxy_pass %%PORTAL%%/rest/; }
     }
@@ -144,6 +147,13 @@ for (1 .. 8) {
 is_deeply(\%passed, { 200 => 16 }, 'and stays there');
 is(refused($mixed_portal), 0, 'nobody is refused');
 close $_ for @waiting;
+
+# --- the first forty users, whom the portal has never seen, but accepts
+
+@users = (1001 .. 1040);
+@got = answers(map { begin('/fresh' . $fresh_portal->hook($_, $method)) } @users);
+is(scalar(grep { $_->status == 200 } @got), 40, 'what is not reserved is theirs');
+is(refused($fresh_portal), 0, 'and no more');
 
 # --- made-up tokens
 

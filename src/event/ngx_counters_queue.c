@@ -126,9 +126,12 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     if (e->state == NGX_COUNTERS_IDLE) {
         ngx_counters_own_locked(e, me, NGX_COUNTERS_LEASED, now);
         e->lease = now + ask->lease;
+        e->force = ask->force;
         rc = NGX_OK;
         goto done;
     }
+
+    e->force |= ask->force;
 
     if (e->state == NGX_COUNTERS_QUEUED && ask->class < e->class
         && ngx_counters_class_locked(zone, key->cred, e->cred)
@@ -776,8 +779,11 @@ ngx_counters_zone_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     }
 
     if (answer) {
+        e->forced = e->force;
         *stored = ngx_counters_answer_locked(zone, e, answer, now);
     }
+
+    e->force = 0;
 
     ngx_counters_release_locked(zone, e);
     e->since = now;
@@ -827,6 +833,10 @@ ngx_counters_answer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     if (answer->kind == NGX_COUNTERS_NEGATIVE) {
         e->refused = now;
 
+        if (e->class == NGX_COUNTERS_UNKNOWN) {
+            zone->sh->trust = 0;
+        }
+
         if (answer->ttl == 0) {
             ngx_counters_clear_locked(zone, e);
             return 0;
@@ -858,6 +868,11 @@ ngx_counters_answer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
         e->refused = 0;
         e->cred->refused = 0;
         e->cred->accepted = now;
+
+        if (e->class == NGX_COUNTERS_UNKNOWN) {
+            zone->sh->trust += (zone->sh->trust < NGX_COUNTERS_TRUST);
+        }
+
         e->cred->hold[e->method] = 0;
         e->cred->probe &= ~(1 << e->method);
 

@@ -30,22 +30,31 @@
 /*
  * Refreshes leave the reserve to requests passed through, and of the rest
  * each class leaves some to those that come before it, unless it is its
- * turn.  They lose nothing by that: what counts for them is the drain.
+ * turn.  They lose nothing by that: what counts for them is the drain.  New
+ * credentials have all of it while the portal accepts them, and half of it
+ * from the first that it refuses: they may be made up.
  */
 
 uint64_t
 ngx_counters_quota(ngx_counters_zone_t *zone, ngx_uint_t class,
     ngx_uint_t first)
 {
-    uint64_t  limit;
+    uint64_t    limit;
+    ngx_uint_t  share;
 
     static uint8_t  shares[NGX_COUNTERS_CLASSES] = { 100, 75, 50, 50 };
 
     limit = (uint64_t) zone->conf.bucket.burst * (100 - zone->conf.reserve)
             / 100;
 
+    share = shares[class];
+
+    if (class == NGX_COUNTERS_UNKNOWN) {
+        share += (100 - share) * zone->sh->trust / NGX_COUNTERS_TRUST;
+    }
+
     if (class != first) {
-        limit = limit * shares[class] / 100;
+        limit = limit * share / 100;
     }
 
     return ngx_max(limit, 1000);

@@ -22,6 +22,9 @@
 
 #define NGX_COUNTERS_QUEUE_MAX    20000
 
+/* so many new credentials accepted in a row make the next ones credible */
+#define NGX_COUNTERS_TRUST        10
+
 /* a flight's lease outlives its timeout by this */
 #define NGX_COUNTERS_LEASE_SLACK  1000
 
@@ -116,6 +119,8 @@ typedef struct {
     unsigned                   failures:5;
     unsigned                   split:3;   /* halved so often */
     unsigned                   listed:1;  /* in sh->lru, not sh->bare */
+    unsigned                   force:1;   /* what is under way was forced, */
+    unsigned                   forced:1;  /* what is here was */
 
     ngx_queue_t                lru;       /* in sh->lru, or sh->bare */
     ngx_queue_t                siblings;  /* in cred->entries */
@@ -196,6 +201,8 @@ struct ngx_counters_zone_sh_s {
     uint64_t                   recovered; /* last success after a hold */
     unsigned                   failures;  /* in a row */
     unsigned                   turn;      /* dispatches, see the queue */
+    unsigned                   trust;     /* in new credentials, up to
+                                             NGX_COUNTERS_TRUST */
 
     uint64_t                   offered;   /* when the queue's head was left
                                              to another worker */
