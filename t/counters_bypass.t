@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# counters_bypass forces a refresh, but is no way around the quota: once a second
-# per entry, no more than the bucket allows, and not while the portal wants peace.
+# counters_bypass forces a refresh, but is no way around the quota: it does so once a
+# second per entry, no more than the bucket allows, and not while the portal wants
+# peace.
 
 use v5.36;
 
@@ -63,8 +64,20 @@ sub forced ($target, %headers) {
 
 # --- it forces
 
-is(force($url)->header('x-status'), 'MISS', 'nothing cached: a miss');
-is(force($url)->header('x-status'), 'HIT', 'not at once');
+is(force($url)->header('x-status'), 'BYPASS', 'nothing cached');
+is(force($url)->header('x-status'), 'HIT', 'not again at once');
+
+my $other = $portal->hook(7, $METHOD);
+
+is($t->get($other)->header('x-status'), 'MISS', 'fetched for somebody else');
+is(force($other)->header('x-status'), 'BYPASS', 'forced at once');
+
+$other = $portal->hook(7, "$METHOD?groupId=99999");
+
+is($t->get($other)->header('x-status'), 'MISS', 'a refusal');
+is($t->get($other)->header('x-status'), 'NEGATIVE', 'remembered');
+is(force($other)->header('x-status') . ' ' . force($other)->header('x-status'),
+   'BYPASS NEGATIVE', 'forced, but not again at once');
 
 $portal->bump(5);
 my $r = forced($url);

@@ -191,6 +191,7 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     view->hold = NGX_COUNTERS_OPEN;
     view->hold_until = 0;
     view->dry = 0;
+    view->forced = e->forced;
 
     if (e->kind == NGX_COUNTERS_DATA) {
         view->fresh = ngx_counters_freshness(now, e->fetched, e->ttl,

@@ -143,6 +143,7 @@ typedef struct {
     unsigned                     leased:1;    /* Redis is being asked */
     unsigned                     flying:1;    /* its request is under way */
     unsigned                     dry:1;       /* no quota for it now */
+    unsigned                     forced:1;    /* counters_bypass asked for it */
     ngx_str_t                    headers;
     ngx_str_t                    body;
     u_char                       etag[NGX_COUNTERS_ETAG_LEN];
@@ -208,6 +209,7 @@ typedef struct {
     uint64_t                     seen;
     unsigned                     wait:1;
     unsigned                     check:1;
+    unsigned                     force:1;     /* by counters_bypass */
 } ngx_counters_ask_t;
 
 ngx_int_t ngx_counters_zone_acquire(ngx_counters_zone_t *zone,

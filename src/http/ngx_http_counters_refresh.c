@@ -76,6 +76,7 @@ ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
     ask.seen = item->view.fetched;
     ask.wait = 0;
     ask.check = 0;
+    ask.force = 0;
 
     if (ngx_counters_creds_keep(w->creds, item->key.cred, cred, now, 0)
         != NGX_OK)
@@ -111,6 +112,7 @@ ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
     ask.seen = item->seen;
     ask.wait = 1;
     ask.check = 0;
+    ask.force = item->ctx->bypass;
 
     rc = ngx_counters_zone_acquire(w->portal->zone, &item->key,
                                    ngx_http_counters_me(), &ask, now);
@@ -442,6 +444,7 @@ ngx_http_counters_check(ngx_http_counters_worker_t *w,
     ask.seen = item->seen;
     ask.wait = 1;
     ask.check = check;
+    ask.force = item->ctx->bypass;
 
     rc = ngx_counters_zone_acquire(w->portal->zone, &item->key,
                                    ngx_http_counters_me(), &ask, now);

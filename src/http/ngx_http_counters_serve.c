@@ -29,6 +29,8 @@ static ngx_int_t ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item);
 static ngx_int_t ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item);
+static ngx_uint_t ngx_http_counters_forces(ngx_http_counters_ctx_t *ctx,
+    ngx_counters_view_t *view);
 static ngx_int_t ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item);
 static ngx_int_t ngx_http_counters_park(ngx_http_request_t *r,
@@ -128,6 +130,12 @@ static ngx_int_t
 ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item)
 {
+    if (ngx_http_counters_forces(ctx, &item->view)) {
+        item->seen = item->view.fetched;
+        item->force = 1;
+        return NGX_AGAIN;
+    }
+
     switch (item->view.kind) {
 
     case NGX_COUNTERS_DATA:
@@ -161,26 +169,42 @@ ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
 }
 
 
+/*
+ * Whether counters_bypass has what is there fetched anew: not what it has had
+ * fetched a moment ago, and within the quota.
+ */
+
+static ngx_uint_t
+ngx_http_counters_forces(ngx_http_counters_ctx_t *ctx,
+    ngx_counters_view_t *view)
+{
+    uint64_t  now;
+
+    if (!ctx->bypass || view->hold != NGX_COUNTERS_OPEN
+        || (view->kind != NGX_COUNTERS_DATA
+            && view->kind != NGX_COUNTERS_NEGATIVE))
+    {
+        return 0;
+    }
+
+    now = ngx_http_counters_now();
+
+    if (view->forced && now < view->fetched + NGX_HTTP_COUNTERS_BYPASS_MIN) {
+        return 0;
+    }
+
+    return !ngx_counters_zone_dry(ctx->portal->zone, now);
+}
+
+
 static ngx_int_t
 ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item)
 {
-    uint64_t              now;
     ngx_counters_view_t  *view;
 
     view = &item->view;
     item->cache_status = NGX_HTTP_COUNTERS_HIT;
-
-    now = ngx_http_counters_now();
-
-    if (ctx->bypass && view->hold == NGX_COUNTERS_OPEN
-        && now >= view->fetched + NGX_HTTP_COUNTERS_BYPASS_MIN
-        && !ngx_counters_zone_dry(ctx->portal->zone, now))
-    {
-        item->seen = view->fetched;
-        item->force = 1;
-        return NGX_AGAIN;
-    }
 
     if (view->fresh == NGX_COUNTERS_FRESH) {
 
@@ -190,7 +214,7 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
 
             (void) ngx_counters_creds_keep(ctx->worker->creds,
                                            item->key.cred, &ctx->cred,
-                                           now, 0);
+                                           ngx_http_counters_now(), 0);
         }
 
         return NGX_OK;
@@ -414,7 +438,7 @@ ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
     if (view->kind == NGX_COUNTERS_FAILURE) {
         item->cache_status = NGX_HTTP_COUNTERS_ERROR;
 
-    } else if (item->force) {
+    } else if (ctx->bypass) {
         item->cache_status = NGX_HTTP_COUNTERS_BYPASS;
 
     } else {

@@ -169,6 +169,7 @@ step_acquire(void)
     ask.class = rnd(3);
     ask.lease = 11000;
     ask.wait = rnd(2);
+    ask.force = 0;
     ask.check = (rnd(4) == 0);
     ask.seen = rnd(2) ? m->fetched : 0;
 

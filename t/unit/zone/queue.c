@@ -1476,6 +1476,7 @@ take_over(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ask.class = NGX_COUNTERS_WAITING;
     ask.lease = 11000;
     ask.wait = 1;
+    ask.force = 0;
     ask.check = 1;
 
     return ngx_counters_zone_acquire(zone, key, &workers[worker], &ask, now);

@@ -384,6 +384,7 @@ lease(ngx_counters_zone_t *zone, ngx_counters_key_t *key, ngx_uint_t worker,
     ask.class = class;
     ask.lease = 11000;
     ask.wait = (class == NGX_COUNTERS_WAITING);
+    ask.force = 0;
 
     return ngx_counters_zone_acquire(zone, key, &workers[worker], &ask, now);
 }
