@@ -10,8 +10,16 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 use Counters::ConfTest;
+use Counters::Tls;
 
-conf_file('ca.pem', "any\n");
+my $ca = Counters::Test::slurp(Counters::Tls->new(conf_dir())->file);
+
+conf_file('ca_two.pem', "ours\n$ca\nand theirs\n$ca");
+conf_file('ca_empty.pem', '');
+conf_file('ca_text.pem', "any\n");
+conf_file('ca_key.pem', $ca =~ s/CERTIFICATE/PUBLIC KEY/gr);
+conf_file('ca_cut.pem', $ca . substr $ca, 0, length($ca) / 2);
+conf_file('ca_broken.pem', $ca . $ca =~ s/^(?!-).{8}/AAAAAAAA/mgr);
 conf_file('more.conf', "zone 1m;\nttl 10s;\n");
 mkdir conf_dir() . '/folder';
 
@@ -59,6 +67,7 @@ portal_ok(@$_) for
     ['no wait', 'wait 0;'],
     ['max_body', 'max_body 1k;'],
     ['ca', 'ca ca.pem;'],
+    ['ca of two', 'ca ca_two.pem;'],
     ['ca in full', 'ca ' . conf_dir() . '/ca.pem;'],
     ['verify off', 'verify off;'],
     ['include', 'include more.conf; batch off;'];
@@ -111,6 +120,8 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
 
     ['stale without sense', 'stale x;', qr/"x" in "stale" directive/],
     ['error without sense', 'stale 5m error=x;', qr/"x" in "stale"/],
+    ['error twice', 'stale 5m error=1h error=2h;',
+        qr/number of arguments in "stale"/],
     ['error empty', 'stale 5m error=;', qr/in "stale" directive/],
     ['stale with something else', 'stale 5m err=1h;',
         qr/invalid parameter "err=1h" in "stale"/],
@@ -126,6 +137,14 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
     ['burst of nothing', 'rate 2r/s burst=0;', qr/"burst=0" in "rate"/],
     ['burst without sense', 'rate 2r/s burst=x;', qr/"burst=x" in "rate"/],
     ['unknown scope', 'rate 2r/s scope=all;', qr/"scope=all" in "rate"/],
+    ['burst twice', 'rate 2r/s burst=5 burst=6;',
+        qr/duplicate parameter "burst=" in "rate" directive/],
+    ['burst twice, the same', 'rate 2r/s burst=5 burst=5;',
+        qr/duplicate parameter "burst=" in "rate" directive/],
+    ['scope twice', 'rate 2r/s scope=node scope=node;',
+        qr/duplicate parameter "scope=" in "rate" directive/],
+    ['burst twice with scope', 'rate 2r/s burst=5 scope=node burst=6;',
+        qr/number of arguments in "rate"/],
     ['unknown rate parameter', 'rate 2r/s delay=1;',
         qr/invalid parameter "delay=1" in "rate"/],
     ['rate off and more', 'rate off burst=5;', qr/"burst=5" in "rate"/],
@@ -138,16 +157,30 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
     ['batch without sense', 'batch many;', qr/"many" in "batch"/],
     ['batch wait without sense', 'batch 50 wait=x;', qr/"x" in "batch"/],
     ['batch wait too long', 'batch 50 wait=1m;', qr/"1m" in "batch"/],
+    ['batch off and more', 'batch off wait=5ms;',
+        qr/invalid parameter "wait=5ms" in "batch"/],
+    ['batch wait twice', 'batch 50 wait=5ms wait=5ms;',
+        qr/number of arguments in "batch"/],
     ['unknown batch parameter', 'batch 50 size=1;', qr/"size=1" in "batch"/],
     ['ahead without sense', 'ahead x;', qr/"x" in "ahead" directive/],
     ['timeout of nothing', 'timeout 0;', qr/"0" in "timeout" directive/],
     ['connect of nothing', 'timeout 1s connect=0;', qr/"0" in "timeout"/],
+    ['connect twice', 'timeout 1s connect=1s connect=2s;',
+        qr/number of arguments in "timeout"/],
     ['unknown timeout parameter', 'timeout 1s read=1s;',
         qr/"read=1s" in "timeout"/],
     ['max_body too small', 'max_body 1023;', qr/"1023" in "max_body"/],
     ['max_body without sense', 'max_body x;', qr/"x" in "max_body"/],
 
-    ['ca that is not there', 'ca none.pem;', qr/open\(\) "\S+none.pem"/],
+    ['ca that is not there', 'ca none.pem;',
+        qr/"ca" directive: open\(\) "\S+none.pem" failed \(2: /],
+    ['ca without content', 'ca ca_empty.pem;',
+        qr/"ca" directive: no certificate .* "\S+ca_empty.pem"/],
+    ['ca of text', 'ca ca_text.pem;', qr/"ca" directive: no certificate/],
+    ['ca of a key', 'ca ca_key.pem;', qr/"ca" directive: no certificate/],
+    ['ca that is cut', 'ca ca_cut.pem;', qr/"ca" directive: no certificate/],
+    ['ca that is broken', 'ca ca_broken.pem;',
+        qr/"ca" directive: no certificate/],
     ['ca that is a folder', 'ca folder;', qr/folder" in "ca" directive/],
     ['empty ca', 'ca "";', qr/in "ca" directive/],
     ['verify without sense', 'verify yes;', qr/"yes" in "verify"/],

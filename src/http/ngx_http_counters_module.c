@@ -7,6 +7,7 @@
 #include "ngx_http_counters_module.h"
 #include "ngx_http_counters_log.h"
 #include "ngx_http_counters_portal.h"
+#include "ngx_http_counters_setters.h"
 #include "ngx_http_counters_variables.h"
 #include "ngx_http_counters_worker.h"
 #include "ngx_http_counters_watch.h"
@@ -40,6 +41,10 @@ static char *ngx_http_counters_set_portal(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_counters_set_user(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_counters_set_enum(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_counters_enum(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_conf_enum_t *e, ngx_uint_t *n);
 static char *ngx_http_counters_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_counters_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -106,7 +111,7 @@ static ngx_command_t  ngx_http_counters_commands[] = {
 
     { ngx_string("counters_time"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_counters_set_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_counters_loc_conf_t, time),
       &ngx_http_counters_times },
@@ -413,34 +418,56 @@ ngx_http_counters_set_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* ngx_conf_set_enum_slot() does not tell which directive it is */
+
+static char *
+ngx_http_counters_set_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t   *value;
+    ngx_uint_t  *n;
+
+    value = cf->args->elts;
+    n = (ngx_uint_t *) ((char *) conf + cmd->offset);
+
+    if (*n != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    return ngx_http_counters_enum(cf, &value[1], cmd->post, n);
+}
+
+
+static char *
+ngx_http_counters_enum(ngx_conf_t *cf, ngx_str_t *value, ngx_conf_enum_t *e,
+    ngx_uint_t *n)
+{
+    for ( /* void */ ; e->name.len; e++) {
+        if (ngx_strcmp(e->name.data, value->data) == 0) {
+            *n = e->value;
+            return NGX_CONF_OK;
+        }
+    }
+
+    return ngx_http_counters_invalid_value(cf, value);
+}
+
+
 static char *
 ngx_http_counters_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_loc_conf_t *lcf = conf;
 
-    ngx_str_t        *value;
-    ngx_uint_t        i;
-    ngx_conf_enum_t  *e;
+    ngx_str_t  *value;
 
     value = cf->args->elts;
-    e = ngx_http_counters_status_formats;
 
-    if (cf->args->nelts == 3) {
-
-        for (i = 0; e[i].name.len; i++) {
-            if (ngx_strcmp(e[i].name.data, value[2].data) == 0) {
-                break;
-            }
-        }
-
-        if (e[i].name.len == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid value \"%V\" in \"counters_status\" "
-                               "directive", &value[2]);
-            return NGX_CONF_ERROR;
-        }
-
-        lcf->status_format = e[i].value;
+    if (cf->args->nelts == 3
+        && ngx_http_counters_enum(cf, &value[2],
+                                  ngx_http_counters_status_formats,
+                                  &lcf->status_format)
+           != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     return ngx_http_counters_set_handler(cf, conf, &lcf->status,

@@ -77,7 +77,11 @@ ngx_http_counters_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     for (i = 2; rv == NGX_CONF_OK && i < cf->args->nelts; i++) {
-        rv = ngx_http_counters_redis_parameter(cf, &value[i], rcf);
+        rv = ngx_http_counters_parameter_once(cf, i);
+
+        if (rv == NGX_CONF_OK) {
+            rv = ngx_http_counters_redis_parameter(cf, &value[i], rcf);
+        }
     }
 
     if (rv == NGX_CONF_OK && rcf->user.len && rcf->password.len == 0) {

@@ -222,8 +222,9 @@ ngx_http_counters_set_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     for (i = 2; i < cf->args->nelts; i++) {
-        if (ngx_http_counters_rate_parameter(cf, &value[i], portal)
-            != NGX_CONF_OK)
+        if (ngx_http_counters_parameter_once(cf, i) != NGX_CONF_OK
+            || ngx_http_counters_rate_parameter(cf, &value[i], portal)
+               != NGX_CONF_OK)
         {
             return NGX_CONF_ERROR;
         }
@@ -362,7 +363,9 @@ ngx_http_counters_set_batch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (!ngx_http_counters_parameter(&value[2], "wait=", &s)) {
+    if (ngx_strcmp(value[1].data, "off") == 0
+        || !ngx_http_counters_parameter(&value[2], "wait=", &s))
+    {
         return ngx_http_counters_invalid_parameter(cf, &value[2]);
     }
 
@@ -457,55 +460,6 @@ ngx_http_counters_set_max_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     block->portal->fetch.max_body = size;
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_counters_set_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_counters_block_t *block = conf;
-
-    ngx_fd_t          fd;
-    ngx_str_t        *value;
-    ngx_file_info_t   fi;
-
-    value = cf->args->elts;
-
-    if (value[1].len == 0) {
-        return ngx_http_counters_invalid_value(cf, &value[1]);
-    }
-
-    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    fd = ngx_open_file(value[1].data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" failed", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&fi, sizeof(ngx_file_info_t));
-
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_fd_info_n " \"%V\" failed", &value[1]);
-    }
-
-    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
-                           ngx_close_file_n " \"%V\" failed", &value[1]);
-    }
-
-    if (!ngx_is_file(&fi)) {
-        return ngx_http_counters_invalid_value(cf, &value[1]);
-    }
-
-    block->portal->fetch.ca = value[1];
 
     return NGX_CONF_OK;
 }
@@ -630,6 +584,35 @@ ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value)
                        value, &args[0]);
 
     return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_counters_parameter_once(ngx_conf_t *cf, ngx_uint_t n)
+{
+    size_t       len;
+    ngx_str_t   *args;
+    ngx_uint_t   i;
+
+    args = cf->args->elts;
+
+    for (i = 2; i < n; i++) {
+
+        /* a value may be a secret */
+
+        len = strcspn((char *) args[i].data, "=") + 1;
+
+        if (len <= args[i].len
+            && ngx_strncmp(args[i].data, args[n].data, len) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate parameter \"%*s\" in \"%V\" "
+                               "directive", len, args[i].data, &args[0]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
 }
 
 

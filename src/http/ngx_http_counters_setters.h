@@ -73,6 +73,10 @@ char *ngx_http_counters_parse_time(ngx_conf_t *cf, ngx_str_t *value,
 char *ngx_http_counters_invalid_value(ngx_conf_t *cf, ngx_str_t *value);
 char *ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value);
 
+/* whether the name in args[n] is new; those from args[2] on must be known */
+
+char *ngx_http_counters_parameter_once(ngx_conf_t *cf, ngx_uint_t n);
+
 /* whether "arg" is name=value; "name" includes the sign */
 
 ngx_uint_t ngx_http_counters_parameter(ngx_str_t *arg, const char *name,

@@ -11,6 +11,8 @@ static char *ngx_http_counters_source_file(ngx_conf_t *cf, ngx_str_t *path,
     ngx_str_t *secret);
 static ssize_t ngx_http_counters_source_read(ngx_conf_t *cf, u_char *name,
     u_char *buf, size_t size);
+static ngx_int_t ngx_http_counters_source_failed(ngx_conf_t *cf,
+    ngx_err_t err, char *call, u_char *name);
 static char *ngx_http_counters_source_env(ngx_conf_t *cf, ngx_str_t *name,
     ngx_str_t *secret);
 static char *ngx_http_counters_source_copy(ngx_conf_t *cf, u_char *data,
@@ -103,9 +105,8 @@ ngx_http_counters_source_read(ngx_conf_t *cf, u_char *name, u_char *buf,
     fd = ngx_open_file(name, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%s\" failed", name);
-        return NGX_ERROR;
+        return ngx_http_counters_source_failed(cf, ngx_errno,
+                                               ngx_open_file_n, name);
     }
 
     n = 0;
@@ -114,8 +115,8 @@ ngx_http_counters_source_read(ngx_conf_t *cf, u_char *name, u_char *buf,
         n = ngx_read_fd(fd, buf + len, size - len);
 
         if (n == -1) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                               ngx_read_fd_n " \"%s\" failed", name);
+            ngx_http_counters_source_failed(cf, ngx_errno, ngx_read_fd_n,
+                                            name);
             break;
         }
 
@@ -133,11 +134,28 @@ ngx_http_counters_source_read(ngx_conf_t *cf, u_char *name, u_char *buf,
 }
 
 
+static ngx_int_t
+ngx_http_counters_source_failed(ngx_conf_t *cf, ngx_err_t err, char *call,
+    u_char *name)
+{
+    ngx_str_t  *args;
+
+    args = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, err,
+                       "\"%V\" directive: %s \"%s\" failed",
+                       &args[0], call, name);
+
+    return NGX_ERROR;
+}
+
+
 static char *
 ngx_http_counters_source_env(ngx_conf_t *cf, ngx_str_t *name,
     ngx_str_t *secret)
 {
-    char  *env;
+    char       *env;
+    ngx_str_t  *args;
 
     if (name->len == 0) {
         return "has no name after \"env:\"";
@@ -146,8 +164,11 @@ ngx_http_counters_source_env(ngx_conf_t *cf, ngx_str_t *name,
     env = getenv((char *) name->data);
 
     if (env == NULL) {
+        args = cf->args->elts;
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "environment variable \"%V\" is not set", name);
+                           "\"%V\" directive: environment variable \"%V\" "
+                           "is not set", &args[0], name);
         return NGX_CONF_ERROR;
     }
 
