@@ -47,6 +47,9 @@ my $BLOCKS = join '', map { "counters_portal f$_ { url %%PORTAL%%; zone 1m;"
 my $LOCATIONS = join '', map { "location /f$_/ { counters f$_;"
                                . " proxy_pass %%PORTAL%%; }\n" } 0 .. $#FAULTS;
 
+$t->write('page.html', '<!--# include virtual="/rest/5/'
+                       . webhook_code(1) . '/a%20b.c?auth=' . webhook_code(1) . '" -->');
+
 my $CONFIG = <<"EOF";
     log_format masked '\$status [\$counters_cache_status] \$counters_uri';
     access_log %%DIR%%/masked.log masked;
@@ -71,6 +74,15 @@ my $CONFIG = <<"EOF";
         $LOCATIONS
         location /rest/ { counters acme; proxy_pass %%PORTAL%%; }
         location /denied/rest/ { counters acme; deny all; }
+        location /moved/ {
+            counters acme;
+            rewrite ^/moved/(.*)\$ /denied/rest/\$1?auth=\$arg_key last;
+        }
+        location /whole/ {
+            counters acme;
+            ssi on;
+            alias %%DIR%%/;
+        }
         location /few/rest/ { counters acme; limit_req zone=few; proxy_pass %%PORTAL%%; }
         location = /managed { counters acme; counters_user \$arg_u; }
         location = /purge { counters_purge acme; }
@@ -183,6 +195,8 @@ sub broad_run () {
     run();
 
     # what nginx itself has to say of a request
+    $t->get("/moved//$user/" . webhook_code($user) . '/user.get?auth='
+            . access_token($user));
     $t->get("$_/rest/$user/" . webhook_code($user) . "/profile")
         for '/denied', '/few', '/few';
     leave($portal->hook(person(), $METHOD), "/rest/$METHOD?auth=" . access_token($user),
@@ -193,6 +207,7 @@ sub broad_run () {
     $t->get($portal->hook(person(), 'profile'));
     $t->get($portal->hook(person(), $METHOD));
     $t->get("/rest/$METHOD?auth=" . access_token($user));
+    $t->get("/whole/page.html?auth=" . access_token($user));
     $portal->accept;
 }
 
@@ -219,6 +234,8 @@ cmp_ok(scalar $t->log_lines($_), '>', 0, "it has $_")
     for qr/client prematurely closed.*request: "GET \/rest\/\d+\/\*\*\*\/tasks/,
         qr/client prematurely closed.*request: "GET \/rest\/tasks\S+\?auth=\*\*\* HTTP/,
         qr/access forbidden.*request: "GET \/denied\/rest\/\d+\/\*\*\*\/profile/,
+        qr/access forbidden.*"GET \/moved\/\/\d+\/\*\*\*\/user.get\?auth=\*\*\* HTTP/,
+        qr/"GET \/whole\S+\* HTTP\/1.1", subrequest: "\/rest\/5\/\*+\/\*+\?auth=\*+"/,
         qr/limiting requests.*host: "/,
         qr/connect\(\) failed.*\/profile HTTP.*upstream: "http:\/\/[\d.:]+", host/;
 none('$counters_uri', split /\n/, Counters::Test::slurp($t->dir . '/masked.log'));

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # The variables as an access log shows them, for every way in which a request can
-# end; and $counters_uri, which must not show a secret however it is written.
+# end; and $counters_uri, the URI as the client sent it, whatever became of it: no
+# secret is shown however it is written.
 
 use v5.36;
 
@@ -14,6 +15,8 @@ use Counters::Test;
 my $t = Counters::Test->new;
 my $portal = $t->portal(rate => 0);
 my $redis = $t->redis;
+
+$t->write('part.html', '<!--# include virtual="/say/part?x=1" wait="yes" -->');
 
 $t->config(<<'EOF', workers => 2);
     log_format counters '$counters_cache_status $counters_source'
@@ -38,6 +41,24 @@ $t->config(<<'EOF', workers => 2);
         }
         location /off/ { proxy_pass %%PORTAL%%; }
         location /say/ { return 200 "$counters_uri"; }
+
+        # where others than the client have a say in what the URI is
+        location /moved/ { rewrite ^/moved/(.*)$ /say/rest/$1?auth=other last; }
+        location /named/ { error_page 418 = @named; return 418; }
+        location @named { return 200 "$counters_uri"; }
+        location /error/ { error_page 403 =200 /say/error; deny all; }
+        location /sent/ { proxy_pass http://127.0.0.1:%%PORT_8081%%; }
+        location /page/ { alias %%DIR%%/; ssi on; }
+    }
+    server {
+        listen 127.0.0.1:%%PORT_8081%%;
+        access_log off;
+        add_header X-Accel-Redirect "/say/sent?auth=other";
+        return 200;
+    }
+    server {
+        listen 127.0.0.1:%%PORT_8082%% http2;
+        return 200 "$counters_uri";
     }
 EOF
 
@@ -135,19 +156,30 @@ my @URIS = (
     [ '?bx24_request_id=8e0b-1&bx24_sdk_ver=1.2.3' ],
     [ "/say/rest/$METHOD" ],
     [ '/say/rest/5/' ],
-    [ '/say/?' ],
+    [ '/say/?', '/say/?' ],
     [ '/say/x?author=me' ],
+    [ '/say//a/./b/../c%2Fd' ],
+    [ '/say/files/2024/report/summary.pdf' ],
 
     # paths
     [ "/say$url", "/say$masked" ],
     [ "/say/a/b$url", "/say/a/b$masked" ],
     [ "/say/rest/5/$code", '/say/rest/5/***' ],
     [ "/say/rest/5/$code/", '/say/rest/5/***/' ],
-    [ "/say//rest//5//$code//$METHOD", "/say$masked" ],
+    [ "/say//rest//5//$code//$METHOD", "/say//rest//5//***//$METHOD" ],
+    [ "//say//rest//5//$code//$METHOD", "//say//rest//5//***//$METHOD" ],
     [ "/say/REST/5/$code/$METHOD", "/say/REST/5/***/$METHOD" ],
-    [ "/say/%72est/%35/$code/$METHOD", "/say$masked" ],
-    [ "/say/rest/5/$code%2F$METHOD", "/say$masked" ],
-    [ "/say/x/../rest/5/$code/$METHOD", "/say$masked" ],
+    [ "/say/%72est/%35/$code/$METHOD", "/say/%72est/%35/***/$METHOD" ],
+    [ "/say/%72est/5/%6$code", '/say/%72est/5/***' ],
+    [ "/say/rest/5/$code%2F$METHOD", "/say/rest/5/***%2F$METHOD" ],
+    [ "/say%2frest%2f5%2f$code%2f", '/say%2frest%2f5%2f***%2f' ],
+    [ "/say/%2572est/5/$code/$METHOD", '/say/***/***/***/***' ],
+    [ "/say/rest%252f5%252f$code", '/say/***' ],
+    [ "/say/x/../rest/5/$code/$METHOD", "/say/x/../rest/5/***/$METHOD" ],
+    [ "/say/rest/./5/$code/$METHOD", "/say/rest/./5/***/$METHOD" ],
+    [ "/say/rest/5/x/../$code.json", '/say/rest/5/***/../***' ],
+    [ "/say/rest\\5\\$code\\$METHOD", "/say/rest%5C5%5C***%5C$METHOD" ],
+    [ "/say/x&auth=$token/y", '/say/***/y' ],
     [ "/say/rest/x/$code/$METHOD", "/say/rest/***/***/$METHOD" ],
     [ "/say/rest/api/5/$code/$METHOD", "/say/rest/api/5/***/$METHOD" ],
 
@@ -170,6 +202,18 @@ my @URIS = (
     [ qq(?x={"auth":"$token"}), '?x=***' ],
     [ "?auth%3D$token", '?***' ],
 
+    # as it was sent, whatever it became
+    [ "/moved/5/$code/$METHOD", "/moved/5/***/$METHOD" ],
+    [ '/moved/5?x=1', '/moved/5?x=1' ],
+    [ "/named$url?x", "/named$masked?x" ],
+    [ "/error$url?x", "/error$masked?x" ],
+    [ "/sent$url?x", "/sent$masked?x" ],
+    [ "/page/part.html?auth=$token", '/page/part.html?auth=***' ],
+    [ "http://acme.example/say$url?x", "/say$masked?x" ],
+    [ "/say/x#/rest/5/$code", '/say/x#***' ],
+    [ "/say/x?a#access_token=$token", '/say/x?a#***' ],
+    [ '/say/x#', '/say/x#' ],
+
     # what could break a log line
     [ '?x=%0aforged', '?x=%0aforged' ],
     [ '/say/a%0Ab%22c%3Fd', '/say/a%0Ab%22c%3Fd' ],
@@ -180,13 +224,17 @@ for my $case (@URIS) {
 
     $shown //= $asked;
     s{^(?=\?)}{/say/rest/$METHOD} for $asked, $shown;
-    $shown =~ s/\?$//;
 
     my $body = $t->get($asked)->body;
 
     is($body, $shown, $asked =~ s/$code/CODE/r =~ s/$token/TOKEN/r);
     unlike($body, qr/$code|$token/, 'no secret in it');
 }
+
+open my $curl, '-|', qw(curl -s --http2-prior-knowledge --path-as-is -m 20),
+    'http://127.0.0.1:' . $t->port(8082)
+    . "//%72est/./5/$code/$METHOD?auth=$token" or die "curl: $!";
+is(join('', <$curl>), "//%72est/./5/***/$METHOD?auth=***", 'HTTP/2');
 
 my @secret = grep { /$code|$token|\Q${\ webhook_code(6)}\E/ } lines();
 is(scalar @secret, 0, 'nor in the log') or diag(@secret);

@@ -21,29 +21,19 @@
 #define NGX_COUNTERS_MASK_URL     0x8     /* a path with /rest/ */
 
 
-static unsigned char *ngx_counters_mask_path(unsigned char *out,
-    const ngx_counters_str_t *path);
-static unsigned char *ngx_counters_mask_segments(unsigned char *out,
-    unsigned char *p, unsigned char *end);
+static unsigned char *ngx_counters_mask_args(unsigned char *out,
+    unsigned char *p, unsigned char *last);
 static int ngx_counters_mask_rest(unsigned char *p, unsigned char *end);
-static int ngx_counters_mask_plain(const ngx_counters_str_t *s);
-static int ngx_counters_mask_digits(const ngx_counters_str_t *s);
-static int ngx_counters_mask_method(const ngx_counters_str_t *s);
 static unsigned char *ngx_counters_mask_piece(unsigned char *out,
     unsigned char *p, unsigned char *end);
 static unsigned ngx_counters_mask_look(unsigned char *scratch,
     unsigned char *p, unsigned char *end);
-static size_t ngx_counters_mask_decode(unsigned char *p, size_t len);
 static unsigned ngx_counters_mask_scan(unsigned char *p, unsigned char *end);
 static unsigned ngx_counters_mask_word(unsigned char *start,
     unsigned char *p, unsigned char *end);
 static unsigned char *ngx_counters_mask_secret(unsigned char *p,
     unsigned char *end, const ngx_counters_str_t *s);
 static int ngx_counters_mask_hex(unsigned char ch);
-static int ngx_counters_mask_alnum(unsigned char ch);
-static unsigned char *ngx_counters_mask_stars(unsigned char *out);
-static unsigned char *ngx_counters_mask_escape(unsigned char *out,
-    unsigned char *p, unsigned char *end, const char *special);
 
 
 /* lower case; an underscore stands for what PHP turns into one, too */
@@ -66,35 +56,50 @@ static const ngx_counters_str_t  ngx_counters_mask_secrets[] = {
 };
 
 
-/* methods without a dot in their names */
-
-static const ngx_counters_str_t  ngx_counters_mask_methods[] = {
-    ngx_counters_string("batch"),
-    ngx_counters_string("profile"),
-    ngx_counters_string("methods"),
-    ngx_counters_string("scope"),
-    { 0, NULL }
-};
-
-
 unsigned char *
-ngx_counters_mask_uri(unsigned char *out, const ngx_counters_str_t *path,
-    const ngx_counters_str_t *args)
+ngx_counters_mask_uri(unsigned char *out, const ngx_counters_str_t *uri)
 {
-    unsigned char  *p, *end, *last;
+    unsigned char  *p, *end, *fragment, *query;
 
-    if (path->len) {
-        out = ngx_counters_mask_path(out, path);
-    }
-
-    if (args->len == 0) {
+    if (uri->len == 0) {
         return out;
     }
 
-    *out++ = '?';
+    p = uri->data;
+    end = p + uri->len;
 
-    p = args->data;
-    last = p + args->len;
+    fragment = memchr(p, '#', end - p);
+    if (fragment == NULL) {
+        fragment = end;
+    }
+
+    query = memchr(p, '?', fragment - p);
+    if (query == NULL) {
+        query = fragment;
+    }
+
+    out = ngx_counters_mask_path(out, p, query);
+
+    if (query < fragment) {
+        *out++ = '?';
+        out = ngx_counters_mask_args(out, query + 1, fragment);
+    }
+
+    if (fragment < end) {
+        *out++ = '#';
+    }
+
+    /* where OAuth's implicit grant has its token */
+
+    return (end - fragment > 1) ? ngx_counters_mask_stars(out) : out;
+}
+
+
+static unsigned char *
+ngx_counters_mask_args(unsigned char *out, unsigned char *p,
+    unsigned char *last)
+{
+    unsigned char  *end;
 
     for ( ;; ) {
         end = memchr(p, '&', last - p);
@@ -110,173 +115,19 @@ ngx_counters_mask_uri(unsigned char *out, const ngx_counters_str_t *path,
 
         *out++ = '&';
         p = end + 1;
-
-        if (p == last) {
-            return out;
-        }
     }
 }
 
 
-static unsigned char *
-ngx_counters_mask_path(unsigned char *out, const ngx_counters_str_t *path)
-{
-    unsigned char  *p, *end;
-
-    end = path->data + path->len;
-
-    for (p = path->data; p < end; p++) {
-        if (ngx_counters_mask_rest(p, end)) {
-            p += sizeof("/rest") - 1;
-            break;
-        }
-    }
-
-    out = ngx_counters_mask_escape(out, path->data, p, "?#%");
-
-    return ngx_counters_mask_segments(out, p, end);
-}
-
-
-/*
- * Behind the first /rest/.  Kept are the user's number and the method, if it
- * cannot be the code: the only segment, or the third or later one.
- */
-
-static unsigned char *
-ngx_counters_mask_segments(unsigned char *out, unsigned char *p,
-    unsigned char *end)
-{
-    int                 api, keep;
-    size_t              n, since;
-    unsigned char      *rest;
-    ngx_counters_str_t  s;
-
-    api = 0;
-    n = 0;
-    since = 0;
-
-    while (p < end) {
-
-        if (*p == '/') {
-            *out++ = *p++;
-            continue;
-        }
-
-        s.data = p;
-
-        while (p < end && *p != '/') {
-            p++;
-        }
-
-        s.len = p - s.data;
-
-        for (rest = p; rest < end && *rest == '/'; rest++) { /* void */ }
-
-        n++;
-        since++;
-
-        if (n == 1 && s.len == 3
-            && strncasecmp((char *) s.data, "api", 3) == 0)
-        {
-            /* version 3: the user follows */
-            api = 1;
-            n = 0;
-            since = 0;
-            keep = 1;
-
-        } else if (n == 1 && ngx_counters_mask_digits(&s)) {
-            keep = 1;
-
-        } else if (rest < end) {
-            keep = 0;
-
-        } else if (n == 1) {
-            keep = !api && ngx_counters_mask_plain(&s);
-
-        } else {
-            keep = n >= 3 && since != 2 && ngx_counters_mask_method(&s);
-        }
-
-        if (s.len == 4 && strncasecmp((char *) s.data, "rest", 4) == 0) {
-            since = 0;
-        }
-
-        out = keep ? ngx_counters_mask_escape(out, s.data, p, "?#%")
-                   : ngx_counters_mask_stars(out);
-    }
-
-    return out;
-}
-
-
-/* /rest/ at p; its second slash may be written \/, as JSON does */
+/* /rest/ at p; a slash may be written \/, as JSON does */
 
 static int
 ngx_counters_mask_rest(unsigned char *p, unsigned char *end)
 {
-    if (end - p < 6 || *p != '/' || strncasecmp((char *) p, "/rest", 5) != 0) {
-        return 0;
-    }
-
-    return p[5] == '/' || (p[5] == '\\' && end - p > 6 && p[6] == '/');
-}
-
-
-static int
-ngx_counters_mask_plain(const ngx_counters_str_t *s)
-{
-    size_t  i;
-
-    for (i = 0; i < s->len; i++) {
-        if (!ngx_counters_mask_alnum(s->data[i])
-            && s->data[i] != '.' && s->data[i] != '-')
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-static int
-ngx_counters_mask_digits(const ngx_counters_str_t *s)
-{
-    size_t  i;
-
-    for (i = 0; i < s->len; i++) {
-        if (s->data[i] < '0' || s->data[i] > '9') {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-static int
-ngx_counters_mask_method(const ngx_counters_str_t *s)
-{
-    const ngx_counters_str_t  *m;
-
-    if (!ngx_counters_mask_plain(s)) {
-        return 0;
-    }
-
-    if (memchr(s->data, '.', s->len)) {
-        return 1;
-    }
-
-    for (m = ngx_counters_mask_methods; m->len; m++) {
-        if (s->len == m->len
-            && strncasecmp((char *) s->data, (char *) m->data, m->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
+    return end - p > 5
+           && (p[0] == '/' || p[0] == '\\')
+           && strncasecmp((char *) p + 1, "rest", 4) == 0
+           && (p[5] == '/' || p[5] == '\\');
 }
 
 
@@ -301,7 +152,7 @@ ngx_counters_mask_piece(unsigned char *out, unsigned char *p,
     }
 
     if (eq == NULL) {
-        return ngx_counters_mask_escape(out, p, end, "#");
+        return ngx_counters_mask_escape(out, p, end);
     }
 
     if (!(found & NGX_COUNTERS_MASK_NAME)) {
@@ -309,7 +160,7 @@ ngx_counters_mask_piece(unsigned char *out, unsigned char *p,
         found &= ~NGX_COUNTERS_MASK_NAME;
     }
 
-    out = ngx_counters_mask_escape(out, p, eq, "#");
+    out = ngx_counters_mask_escape(out, p, eq);
     *out++ = '=';
 
     if (eq + 1 == end) {
@@ -317,7 +168,7 @@ ngx_counters_mask_piece(unsigned char *out, unsigned char *p,
     }
 
     return found ? ngx_counters_mask_stars(out)
-                 : ngx_counters_mask_escape(out, eq + 1, end, "#");
+                 : ngx_counters_mask_escape(out, eq + 1, end);
 }
 
 
@@ -354,33 +205,34 @@ ngx_counters_mask_look(unsigned char *scratch, unsigned char *p,
 }
 
 
-/* in place; what is no valid sequence stays as it is */
-
-static size_t
+size_t
 ngx_counters_mask_decode(unsigned char *p, size_t len)
 {
-    int     hi, lo;
+    int     ch;
     size_t  i, n;
 
     n = 0;
 
     for (i = 0; i < len; i++) {
+        ch = ngx_counters_mask_escaped(&p[i], p + len);
 
-        if (p[i] == '%' && len - i > 2) {
-            hi = ngx_counters_mask_hex(p[i + 1]);
-            lo = ngx_counters_mask_hex(p[i + 2]);
-
-            if (hi >= 0 && lo >= 0) {
-                p[n++] = (unsigned char) (hi << 4 | lo);
-                i += 2;
-                continue;
-            }
+        if (ch >= 0) {
+            p[n++] = (unsigned char) ch;
+            i += 2;
+            continue;
         }
 
         p[n++] = (p[i] == '+') ? ' ' : p[i];
     }
 
     return n;
+}
+
+
+int
+ngx_counters_mask_pair(unsigned char *p, unsigned char *end)
+{
+    return (ngx_counters_mask_scan(p, end) & NGX_COUNTERS_MASK_PAIR) != 0;
 }
 
 
@@ -488,6 +340,22 @@ ngx_counters_mask_secret(unsigned char *p, unsigned char *end,
 }
 
 
+int
+ngx_counters_mask_escaped(const unsigned char *p, const unsigned char *end)
+{
+    int  hi, lo;
+
+    if (*p != '%' || end - p < 3) {
+        return -1;
+    }
+
+    hi = ngx_counters_mask_hex(p[1]);
+    lo = ngx_counters_mask_hex(p[2]);
+
+    return (hi >= 0 && lo >= 0) ? (hi << 4 | lo) : -1;
+}
+
+
 static int
 ngx_counters_mask_hex(unsigned char ch)
 {
@@ -501,9 +369,7 @@ ngx_counters_mask_hex(unsigned char ch)
 }
 
 
-/* a byte of a word */
-
-static int
+int
 ngx_counters_mask_alnum(unsigned char ch)
 {
     return (ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z')
@@ -511,7 +377,7 @@ ngx_counters_mask_alnum(unsigned char ch)
 }
 
 
-static unsigned char *
+unsigned char *
 ngx_counters_mask_stars(unsigned char *out)
 {
     memcpy(out, "***", 3);
@@ -520,18 +386,14 @@ ngx_counters_mask_stars(unsigned char *out)
 }
 
 
-/* what is unsafe in any log, and the special characters */
-
-static unsigned char *
+unsigned char *
 ngx_counters_mask_escape(unsigned char *out, unsigned char *p,
-    unsigned char *end, const char *special)
+    unsigned char *end)
 {
     static const char  hex[] = "0123456789ABCDEF";
 
     for ( /* void */ ; p < end; p++) {
-        if (*p <= ' ' || *p >= 0x7f || *p == '"' || *p == '\\'
-            || strchr(special, *p))
-        {
+        if (*p <= ' ' || *p >= 0x7f || *p == '"' || *p == '\\') {
             *out++ = '%';
             *out++ = hex[*p >> 4];
             *out++ = hex[*p & 0xf];

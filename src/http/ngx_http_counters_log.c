@@ -12,13 +12,15 @@
 #include "ngx_http_counters_log.h"
 
 
-/* how much is shown of a path and of arguments; a whole line has 2048 bytes */
-#define NGX_HTTP_COUNTERS_LOG_PART  256
+/* how much is masked and shown of a URI; a whole line has 2048 bytes */
+#define NGX_HTTP_COUNTERS_LOG_URI   512
+#define NGX_HTTP_COUNTERS_LOG_MASK  (3 * NGX_HTTP_COUNTERS_LOG_URI + 16)
 
 
 static u_char *ngx_http_counters_log_handler(ngx_http_request_t *r,
     ngx_http_request_t *sr, u_char *buf, size_t len);
-static u_char *ngx_http_counters_log_uri(ngx_http_request_t *r, u_char *buf);
+static size_t ngx_http_counters_log_sent(ngx_http_request_t *r, u_char *buf);
+static size_t ngx_http_counters_log_made(ngx_http_request_t *sr, u_char *buf);
 
 
 ngx_int_t
@@ -48,7 +50,7 @@ ngx_http_counters_log_handler(ngx_http_request_t *r, ngx_http_request_t *sr,
     u_char                    *p, *last;
     ngx_http_upstream_t       *u;
     ngx_http_core_srv_conf_t  *cscf;
-    u_char                     uri[7 * NGX_HTTP_COUNTERS_LOG_PART + 16];
+    u_char                     uri[NGX_HTTP_COUNTERS_LOG_MASK];
 
     p = buf;
     last = buf + len;
@@ -57,13 +59,12 @@ ngx_http_counters_log_handler(ngx_http_request_t *r, ngx_http_request_t *sr,
 
     p = ngx_slprintf(p, last, ", server: %V, request: \"%V %*s %V\"",
                      &cscf->server_name, &r->method_name,
-                     (size_t) (ngx_http_counters_log_uri(r, uri) - uri), uri,
+                     ngx_http_counters_log_sent(r, uri), uri,
                      &r->http_protocol);
 
     if (r != sr) {
         p = ngx_slprintf(p, last, ", subrequest: \"%*s\"",
-                         (size_t) (ngx_http_counters_log_uri(sr, uri) - uri),
-                         uri);
+                         ngx_http_counters_log_made(sr, uri), uri);
     }
 
     u = sr->upstream;
@@ -82,16 +83,41 @@ ngx_http_counters_log_handler(ngx_http_request_t *r, ngx_http_request_t *sr,
 }
 
 
-static u_char *
-ngx_http_counters_log_uri(ngx_http_request_t *r, u_char *buf)
+static size_t
+ngx_http_counters_log_sent(ngx_http_request_t *r, u_char *buf)
 {
-    ngx_counters_str_t  path, args;
+    ngx_counters_str_t  uri;
 
-    path.len = ngx_min(r->uri.len, NGX_HTTP_COUNTERS_LOG_PART);
-    path.data = r->uri.data;
+    uri.len = ngx_min(r->unparsed_uri.len, NGX_HTTP_COUNTERS_LOG_URI);
+    uri.data = r->unparsed_uri.data;
 
-    args.len = ngx_min(r->args.len, NGX_HTTP_COUNTERS_LOG_PART);
-    args.data = r->args.data;
+    return ngx_counters_mask_uri(buf, &uri) - buf;
+}
 
-    return ngx_counters_mask_uri(buf, &path, &args);
+
+/* a subrequest was sent by nobody: its URI is what nginx has decoded */
+
+static size_t
+ngx_http_counters_log_made(ngx_http_request_t *sr, u_char *buf)
+{
+    u_char              *p, *last;
+    size_t               len;
+    ngx_counters_str_t   uri;
+    u_char               made[NGX_HTTP_COUNTERS_LOG_URI];
+
+    /* a third of a path is sure to fit when it is escaped */
+
+    len = ngx_min(sr->uri.len, NGX_HTTP_COUNTERS_LOG_URI / 3);
+    last = made + NGX_HTTP_COUNTERS_LOG_URI;
+
+    p = (u_char *) ngx_escape_uri(made, sr->uri.data, len, NGX_ESCAPE_URI);
+
+    if (sr->args.len) {
+        p = ngx_slprintf(p, last, "?%V", &sr->args);
+    }
+
+    uri.len = p - made;
+    uri.data = made;
+
+    return ngx_counters_mask_uri(buf, &uri) - buf;
 }

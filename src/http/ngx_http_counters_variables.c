@@ -169,31 +169,30 @@ ngx_http_counters_ttl_variable(ngx_http_request_t *r,
 }
 
 
+/* as $request_uri: what the client sent, in subrequests, too */
+
 static ngx_int_t
 ngx_http_counters_uri_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     u_char              *p;
-    ngx_counters_str_t   path, args;
+    ngx_counters_str_t   uri;
 
-    if (r->uri.len == 0) {
+    if (r->unparsed_uri.len == 0) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    path.len = r->uri.len;
-    path.data = r->uri.data;
+    uri.len = r->unparsed_uri.len;
+    uri.data = r->unparsed_uri.data;
 
-    args.len = r->args.len;
-    args.data = r->args.data;
-
-    p = ngx_pnalloc(r->pool, 3 * path.len + 4 * args.len + 16);
+    p = ngx_pnalloc(r->pool, 3 * uri.len + 16);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     v->data = p;
-    v->len = ngx_counters_mask_uri(p, &path, &args) - p;
+    v->len = ngx_counters_mask_uri(p, &uri) - p;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;

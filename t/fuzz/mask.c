@@ -2,8 +2,9 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * Input: a path, then a line feed, then a query.  Once as it is; once with a
- * webhook's path and a token among it, neither of which may come through.
+ * Input: a path, then a line feed, then a query; the URI is the two.  Once as
+ * it is; then with a webhook's path, in each of its spellings, and a token
+ * among it, neither of which may come through.
  */
 
 
@@ -15,24 +16,37 @@
 
 
 #define SECRET  "S3CRET"
-#define HOOK    "/rest/1/" SECRET
 #define TOKEN   "&auth=" SECRET "&"
+
+
+static const char  *hooks[] = {
+    "/rest/1/" SECRET,
+    "//REST//1///" SECRET,
+    "/%72est/%31/" SECRET,
+    "%2Frest%2f1%2F" SECRET,
+    "\\rest\\1%5C" SECRET,
+    "/rest/./1/./" SECRET,
+    "/x/../rest/1/" SECRET,
+    "/rest/../rest/1/" SECRET,
+    "/%2572est/1/" SECRET,
+    "/rest%252f1%252f" SECRET,
+    NULL
+};
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
 static void
-run(const ngx_counters_str_t *path, const ngx_counters_str_t *args,
-    int hidden)
+run(const ngx_counters_str_t *uri, int hidden)
 {
     size_t          size;
     unsigned char  *out, *end, *p;
 
-    size = 3 * path->len + 4 * args->len + 16;
+    size = 3 * uri->len + 16;
     out = malloc(size);
 
-    end = ngx_counters_mask_uri(out, path, args);
+    end = ngx_counters_mask_uri(out, uri);
 
     if (end < out || end > out + size) {
         abort();
@@ -81,49 +95,62 @@ cut(const ngx_counters_str_t *s, size_t at, ngx_counters_str_t *a,
 }
 
 
+/* the webhook's path stands before a slash or at the end of the path */
+
+static void
+hide(const ngx_counters_str_t *path, const ngx_counters_str_t *args,
+    const char *hook)
+{
+    unsigned char       *slash;
+    ngx_counters_str_t   a, b, hooked, token, uri;
+
+    slash = path->len ? memchr(path->data, '/', path->len) : NULL;
+    cut(path, slash ? (size_t) (slash - path->data) : path->len, &a, &b);
+    join(&hooked, &a, hook, &b);
+
+    cut(args, args->len / 2, &a, &b);
+    join(&token, &a, TOKEN, &b);
+
+    join(&uri, &hooked, "?", &token);
+    run(&uri, 1);
+
+    free(hooked.data);
+    free(token.data);
+    free(uri.data);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    size_t               i;
     const uint8_t       *lf;
-    unsigned char       *slash, *copy;
-    ngx_counters_str_t   path, args, a, b, hook, token;
+    ngx_counters_str_t   path, args, uri;
 
     lf = size ? memchr(data, '\n', size) : NULL;
     if (lf == NULL) {
         return 0;
     }
 
-    /* two pieces, so that each has an end that a sanitizer knows */
-
     path.len = lf - data;
-    path.data = malloc(path.len + 1);
-    memcpy(path.data, data, path.len);
+    path.data = (unsigned char *) data;
 
     args.len = size - path.len - 1;
-    args.data = copy = malloc(args.len ? args.len : 1);
-    memcpy(args.data, lf + 1, args.len);
+    args.data = (unsigned char *) lf + 1;
 
-    run(&path, &args, 0);
+    join(&uri, &path, "?", &args);
+    run(&uri, 0);
+    run(&path, 0);
 
-    if (memmem(data, size, SECRET, sizeof(SECRET) - 1) == NULL) {
+    free(uri.data);
 
-        /* the webhook's path stands before a slash or at the end */
-
-        slash = path.len ? memchr(path.data, '/', path.len) : NULL;
-        cut(&path, slash ? (size_t) (slash - path.data) : path.len, &a, &b);
-        join(&hook, &a, HOOK, &b);
-
-        cut(&args, args.len / 2, &a, &b);
-        join(&token, &a, TOKEN, &b);
-
-        run(&hook, &token, 1);
-
-        free(hook.data);
-        free(token.data);
+    if (memmem(data, size, SECRET, sizeof(SECRET) - 1)) {
+        return 0;
     }
 
-    free(path.data);
-    free(copy);
+    for (i = 0; hooks[i]; i++) {
+        hide(&path, &args, hooks[i]);
+    }
 
     return 0;
 }
