@@ -30,6 +30,11 @@ $t->config(<<'EOF', workers => 2);
         listen 127.0.0.1:%%PORT_8080%%;
         location /rest/ { counters acme; proxy_pass %%PORTAL%%; }
         location /purge { counters_purge acme; }
+        location /now/ {
+            counters acme;
+            counters_time current;
+            proxy_pass %%PORTAL%%/;
+        }
     }
     server {
         listen 127.0.0.1:%%PORT_8081%%;
@@ -106,6 +111,18 @@ sub cache ($r) {
 }
 
 
+# Errors are stored without the operating time
+
+sub wanted ($r) {
+    my $shape = shape($r->body);
+
+    $shape =~ s/,"operating_reset_at":N,"operating":N\}\}$/}}/
+        if $shape =~ /"result_time":\[\]/;
+
+    return $shape;
+}
+
+
 # Missing, then cached; each time as the portal answers
 
 sub same ($name, $verb, $target, %how) {
@@ -118,8 +135,8 @@ sub same ($name, $verb, $target, %how) {
     my $hit = $t->request($verb, $target, %how);
 
     is($miss->status, 200, "$name: status");
-    is(shape($miss->body), shape($wanted->body), "$name: fetched");
-    is(shape($hit->body), shape($wanted->body), "$name: cached");
+    is(shape($miss->body), wanted($wanted), "$name: fetched");
+    is(shape($hit->body), wanted($wanted), "$name: cached");
     is($hit->header('content-type'), $wanted->header('content-type'),
        "$name: type");
 
@@ -269,6 +286,48 @@ is($portal->count, 0, 'without a call');
 purge();
 ask($t, form('cmd[a]' => command()));
 is(($portal->calls)[0]{method}, $METHOD, 'one missing command needs no batch');
+
+# --- the operating time is that of the command that has used most, to the byte;
+# "time" of a portal without it has none
+
+sub timed ($group, $operating) {
+    my $members = qq("start":1.5,"date_finish":"2024-01-01T00:00:00+00:00"$operating);
+
+    $portal->set(time => "{$members}");
+    $t->get($portal->hook(5, $METHOD) . "?groupId=$group");
+}
+
+sub time_of (@groups) {
+    my $body = form(map { ("cmd[$_]" => command("groupId=$_")) } @groups);
+    my $r = $t->post($batch, $body);
+
+    is(cache($r), 'acme; hit', "groups @groups: a hit");
+
+    return $r->body =~ /"date_finish":"[^"]*"([^{}]*)\}\}$/ ? $1 : $r->body;
+}
+
+timed(31, ',"operating":9.50,"operating_reset_at":1700000031');
+timed(32, ',"operating_reset_at":1700000032,"operating":10.0');
+timed(33, ',"operating_reset_at":1700000033,"operating":1e-3');
+timed(34, '');
+timed(35, ',"operating":0');
+timed(36, ',"operating_reset_at":1700000036');
+
+is(time_of(31, 32, 33, 34), ',"operating_reset_at":1700000032,"operating":10.0',
+   'of the most');
+is(time_of(34, 33, 31), ',"operating_reset_at":1700000031,"operating":9.50',
+   'in the order of the portal');
+is(time_of(34, 35), ',"operating":0', 'of nothing');
+is(time_of(34), '', 'of a portal without it');
+is(time_of(34, 36), '', 'not what has no amount');
+
+$portal->set(time => '');
+
+$r = $t->post("/now$batch", form('cmd[a]' => command('groupId=31')));
+is(cache($r), 'acme; hit', 'counters_time current: a hit');
+is(join(' ', sort keys %{ $r->json->{time} }),
+   'date_finish date_start duration finish processing start',
+   'counters_time current: none');
 
 # --- an answer made anew each time has no tag
 

@@ -8,9 +8,14 @@
 #include "ngx_counters_json.h"
 
 
+/* the longest text of a member of "time" that is taken over */
+
+#define NGX_COUNTERS_BATCH_NUMBER  64
+
 /* what an assembled answer holds besides its commands */
 
-#define NGX_COUNTERS_BATCH_FRAME  (256 + NGX_COUNTERS_TIME_LEN)
+#define NGX_COUNTERS_BATCH_FRAME                                              \
+    (256 + NGX_COUNTERS_TIME_LEN + 2 * NGX_COUNTERS_BATCH_NUMBER)
 
 /* "ID":VALUE, around a value, in the three maps that a command may be in */
 
@@ -52,6 +57,10 @@ static size_t ngx_counters_batch_cut(const ngx_counters_commands_t *cmds,
 static unsigned char *ngx_counters_batch_map(unsigned char *out,
     const ngx_counters_commands_t *cmds,
     const ngx_counters_batch_maps_t *cuts, size_t n, size_t offset);
+static unsigned char *ngx_counters_batch_operating(unsigned char *out,
+    const ngx_counters_batch_maps_t *cuts, size_t n);
+static int ngx_counters_batch_time_member(const ngx_counters_str_t *time,
+    const char *name, ngx_counters_str_t *value);
 
 
 unsigned char *
@@ -425,7 +434,7 @@ ngx_counters_batch_len(const ngx_counters_commands_t *cmds,
 unsigned char *
 ngx_counters_batch_assemble(unsigned char *out,
     const ngx_counters_commands_t *cmds,
-    const ngx_counters_answer_t *answers, uint64_t now)
+    const ngx_counters_answer_t *answers, uint64_t now, int operating)
 {
     size_t                     n;
     ngx_counters_batch_maps_t  cuts[NGX_COUNTERS_BATCH_MAX];
@@ -453,6 +462,10 @@ ngx_counters_batch_assemble(unsigned char *out,
 
     out = ngx_counters_batch_literal(out, "},\"time\":");
     out = ngx_counters_reply_time(out, now);
+
+    if (operating) {
+        out = ngx_counters_batch_operating(out, cuts, n);
+    }
 
     *out++ = '}';
 
@@ -567,4 +580,79 @@ ngx_counters_batch_map(unsigned char *out,
     *out++ = list ? ']' : '}';
 
     return out;
+}
+
+
+/* adds to the "time" that ends at "out" */
+
+static unsigned char *
+ngx_counters_batch_operating(unsigned char *out,
+    const ngx_counters_batch_maps_t *cuts, size_t n)
+{
+    size_t              i;
+    uint64_t            used, most, reset_at;
+    ngx_counters_str_t  operating, reset, value;
+
+    operating.data = NULL;
+    reset.data = NULL;
+    most = 0;
+
+    for (i = 0; i < n; i++) {
+
+        if (ngx_counters_batch_time_member(&cuts[i].time, "operating", &value)
+            != NGX_COUNTERS_OK)
+        {
+            continue;
+        }
+
+        ngx_counters_reply_operating(&cuts[i].time, &used, &reset_at);
+
+        if (operating.data && used <= most) {
+            continue;
+        }
+
+        most = used;
+        operating = value;
+
+        if (ngx_counters_batch_time_member(&cuts[i].time,
+                                           "operating_reset_at", &reset)
+            != NGX_COUNTERS_OK)
+        {
+            reset.data = NULL;
+        }
+    }
+
+    if (operating.data == NULL) {
+        return out;
+    }
+
+    /* in place of the brace */
+
+    out--;
+
+    if (reset.data) {
+        out = ngx_counters_batch_literal(out, ",\"operating_reset_at\":");
+        out = ngx_counters_batch_copy(out, reset.data, reset.len);
+    }
+
+    out = ngx_counters_batch_literal(out, ",\"operating\":");
+    out = ngx_counters_batch_copy(out, operating.data, operating.len);
+
+    *out++ = '}';
+
+    return out;
+}
+
+
+static int
+ngx_counters_batch_time_member(const ngx_counters_str_t *time,
+    const char *name, ngx_counters_str_t *value)
+{
+    if (ngx_counters_json_member(time, name, value) != NGX_COUNTERS_OK
+        || value->len > NGX_COUNTERS_BATCH_NUMBER)
+    {
+        return NGX_COUNTERS_DECLINED;
+    }
+
+    return NGX_COUNTERS_OK;
 }

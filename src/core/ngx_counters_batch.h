@@ -76,7 +76,10 @@ unsigned char *ngx_counters_part_envelope(unsigned char *out,
  * "total" and "time" go to result, result_total and result_time, an error
  * object to result_error; empty maps are written as [] and maps whose keys
  * are 0, 1, 2 ... as lists, as PHP does.  With halt nothing after the first
- * error is answered.  "now" is in milliseconds.  An envelope must be valid.
+ * error is answered.  An envelope must be valid.
+ *
+ * Its own "time" is "now", in milliseconds; with "operating" the operating
+ * time of the command that has used most stands there, if any tells it.
  */
 
 typedef struct {
@@ -90,7 +93,7 @@ size_t ngx_counters_batch_len(const ngx_counters_commands_t *cmds,
     const ngx_counters_answer_t *answers);
 unsigned char *ngx_counters_batch_assemble(unsigned char *out,
     const ngx_counters_commands_t *cmds,
-    const ngx_counters_answer_t *answers, uint64_t now);
+    const ngx_counters_answer_t *answers, uint64_t now, int operating);
 
 
 #endif /* _NGX_COUNTERS_BATCH_H_INCLUDED_ */

@@ -274,9 +274,11 @@ ngx_http_counters_commands_view(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_counters_answer_t *answers,
     ngx_http_counters_item_t *sum)
 {
-    u_char               *p;
-    size_t                len;
-    ngx_counters_view_t  *view;
+    u_char                        *p;
+    size_t                         len;
+    ngx_uint_t                     operating;
+    ngx_counters_view_t           *view;
+    ngx_http_counters_loc_conf_t  *lcf;
 
     len = ngx_counters_batch_len(ctx->commands, answers);
 
@@ -285,6 +287,9 @@ ngx_http_counters_commands_view(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
+    operating = (lcf->time == NGX_HTTP_COUNTERS_TIME_ORIGINAL);
+
     view = &sum->view;
 
     view->kind = NGX_COUNTERS_DATA;
@@ -292,7 +297,8 @@ ngx_http_counters_commands_view(ngx_http_request_t *r,
 
     view->body.data = p;
     view->body.len = ngx_counters_batch_assemble(p, ctx->commands, answers,
-                                                 ngx_http_counters_now())
+                                                 ngx_http_counters_now(),
+                                                 operating)
                      - p;
 
     return NGX_OK;

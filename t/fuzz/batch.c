@@ -193,7 +193,7 @@ assemble(const ngx_counters_str_t *in, int halt)
 
     text.data = malloc(len);
     text.len = ngx_counters_batch_assemble(text.data, &cmds, answers,
-                                           1724916859421ULL)
+                                           1724916859421ULL, 1)
                - text.data;
 
     check(text.len <= len);

@@ -356,7 +356,7 @@ is_assembled(const char *expected, const char *what)
 
     len = ngx_counters_batch_len(&cmds, answers);
     out = malloc(len);
-    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW);
+    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, 1);
 
     is_str(out, p - out, expected, "%s", what);
     ok((size_t) (p - out) <= len, "it fits");
@@ -391,6 +391,80 @@ test_assemble(void)
     is_assembled("{\"result\":{\"result\":[],\"result_error\":[],"
                  "\"result_total\":[],\"result_next\":[],"
                  "\"result_time\":[]},\"time\":" TIME "}", "nothing");
+}
+
+
+#define WITHOUT  "{\"result\":5,\"time\":{\"start\":1}}"
+#define LITTLE   "{\"result\":5,\"time\":{\"operating\":9.50,"                \
+                 "\"operating_reset_at\":17}}"
+#define MUCH     "{\"result\":5,\"time\":{\"start\":1,"                       \
+                 "\"operating_reset_at\":18,\"operating\":1.0e1}}"
+
+
+static void
+is_time(const char *expected, int operating)
+{
+    size_t          len;
+    unsigned char  *p, *out, *time;
+
+    out = malloc(ngx_counters_batch_len(&cmds, answers));
+    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, operating);
+
+    len = strlen(expected);
+    time = (size_t) (p - out) < len ? out : p - len;
+
+    is_str(time, p - time, expected, "operating time %d", operating);
+
+    free(out);
+}
+
+
+/* of the command that has used most, as it is written there */
+
+static void
+test_assemble_operating(void)
+{
+    char  text[256];
+
+    command("a", WITHOUT, 0);
+    is_time("+00:00\"}}", 1);
+
+    command("b", LITTLE, 0);
+    is_time("+00:00\",\"operating_reset_at\":17,\"operating\":9.50}}", 1);
+
+    command("c", MUCH, 0);
+    command("d", LITTLE, 0);
+    is_time("+00:00\",\"operating_reset_at\":18,\"operating\":1.0e1}}", 1);
+    is_time("+00:00\"}}", 0);
+    memset(&cmds, 0, sizeof(cmds));
+
+    command("a", "{\"result\":5,\"time\":{\"operating\":0}}", 0);
+    is_time("+00:00\",\"operating\":0}}", 1);
+    memset(&cmds, 0, sizeof(cmds));
+
+    command("a", "{\"result\":5,\"time\":{\"operating_reset_at\":18}}", 0);
+    is_time("+00:00\"}}", 1);
+    memset(&cmds, 0, sizeof(cmds));
+
+    cmds.halt = 1;
+    command("a", LITTLE, 0);
+    command("b", LIMITED, 1);
+    command("c", MUCH, 0);
+    is_time("+00:00\",\"operating_reset_at\":17,\"operating\":9.50}}", 1);
+    memset(&cmds, 0, sizeof(cmds));
+
+    /* as long as may be, and longer */
+
+    snprintf(text, sizeof(text), "{\"time\":{\"operating_reset_at\":%064d,"
+             "\"operating\":%064d}}", 1, 2);
+    command("", text, 0);
+    is_time("2}}", 1);
+    memset(&cmds, 0, sizeof(cmds));
+
+    snprintf(text, sizeof(text), "{\"time\":{\"operating\":%065d}}", 1);
+    command("", text, 0);
+    is_time("+00:00\"}}", 1);
+    memset(&cmds, 0, sizeof(cmds));
 }
 
 
@@ -483,7 +557,7 @@ test_assemble_many(void)
 
     len = ngx_counters_batch_len(&cmds, answers);
     out = malloc(len);
-    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW);
+    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, 1);
 
     body.data = out;
     body.len = p - out;
@@ -518,7 +592,7 @@ test_assemble_length(void)
 
     len = ngx_counters_batch_len(&cmds, answers);
     out = malloc(2 * len);
-    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW);
+    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, 1);
 
     ok((size_t) (p - out) <= len, "long ids fit");
 
@@ -539,6 +613,7 @@ main(void)
     test_split_foreign();
     test_split_long();
     test_assemble();
+    test_assemble_operating();
     test_assemble_errors();
     test_assemble_keys();
     test_assemble_many();

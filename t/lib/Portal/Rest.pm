@@ -296,24 +296,17 @@ sub time_text ($self, $call) {
 
     my $finish = time;
 
-    my $text = '{"start":' . stamp($call->{start})
-             . ',"finish":' . stamp($finish)
-             . ',"duration":' . float_text($finish - $call->{start})
-             . ',"processing":' . float_text(($finish - $call->{start}) / 3)
-             . ',"date_start":"' . date($call->{start})
-             . '","date_finish":"' . date($finish) . '"';
+    # "batch" has used nothing unless it is billed for its commands
+    my ($sum, $reset) = $self->{limits}->operating($call->{credential},
+                                                   $call->{billed} // $call->{method});
 
-    # batch itself is not billed, its commands are
-    if ($call->{method} ne 'batch' || $self->{settings}{bill_batch}) {
-        my ($sum, $reset)
-            = $self->{limits}->operating($call->{credential},
-                                         $call->{billed} // $call->{method});
-
-        $text .= qq(,"operating_reset_at":$reset,"operating":)
-               . float_text($sum);
-    }
-
-    return "$text}";
+    return '{"start":' . stamp($call->{start})
+         . ',"finish":' . stamp($finish)
+         . ',"duration":' . float_text($finish - $call->{start})
+         . ',"processing":' . float_text(($finish - $call->{start}) / 3)
+         . ',"date_start":"' . date($call->{start})
+         . '","date_finish":"' . date($finish)
+         . qq(","operating_reset_at":$reset,"operating":) . float_text($sum) . '}';
 }
 
 
