@@ -10,6 +10,9 @@
 #define NGX_COUNTERS_BUCKET_ONE   1000    /* one request, thousandths */
 #define NGX_COUNTERS_BUCKET_TICK  1000    /* between drains, milliseconds */
 
+/* requests may reach the portal by so much closer together than they left */
+#define NGX_COUNTERS_BUCKET_LAG   100
+
 
 static void ngx_counters_bucket_drain(ngx_counters_bucket_t *b,
     const ngx_counters_bucket_conf_t *conf, uint64_t now);
@@ -137,16 +140,31 @@ ngx_counters_bucket_drain(ngx_counters_bucket_t *b,
 
 
 /*
- * With less than one drain in the model the portal may be empty already,
+ * If the model's next drain could empty it, the portal may be empty already,
  * part of its last drain having come to nothing.  Its next one is then up to
- * a second away, however soon the model's would be.
+ * a second away from when the request arrives, however soon the model's would
+ * be.
  */
 
 static void
 ngx_counters_bucket_phase(ngx_counters_bucket_t *b,
     const ngx_counters_bucket_conf_t *conf, uint64_t now)
 {
-    if (b->level < conf->rate && b->drained < now) {
-        b->drained = now;
+    uint64_t  level, arrival;
+
+    arrival = now + NGX_COUNTERS_BUCKET_LAG;
+
+    if (arrival <= b->drained) {
+        return;
+    }
+
+    level = b->level;
+
+    if (arrival - b->drained >= NGX_COUNTERS_BUCKET_TICK) {
+        level -= (level < conf->rate) ? level : conf->rate;
+    }
+
+    if (level < conf->rate) {
+        b->drained = arrival;
     }
 }

@@ -14,6 +14,9 @@
 #define NOW   1700000000000ULL
 #define RUNS  4000
 
+/* how much later than it leaves a request may arrive, milliseconds */
+#define LAG   100
+
 
 typedef struct {
     uint64_t                 level;
@@ -80,12 +83,15 @@ next_arrival(void)
 }
 
 
-/* returns the number of requests the portal refused; wait must be honest */
+/*
+ * Returns the number of requests the portal refused; wait must be honest.
+ * Some requests take longer to arrive than those after them.
+ */
 
 static unsigned
 simulate(const ngx_counters_bucket_conf_t *conf, unsigned *waits)
 {
-    uint64_t               now, until;
+    uint64_t               now, until, late, arrival;
     uint32_t               wait;
     unsigned               refused;
     portal_t               portal;
@@ -94,6 +100,7 @@ simulate(const ngx_counters_bucket_conf_t *conf, unsigned *waits)
     now = NOW + rnd(100000);
     until = now + 30000 + rnd(60000);
     refused = 0;
+    arrival = 0;
 
     memset(&b, 0, sizeof(b));
     memset(&portal, 0, sizeof(portal));
@@ -121,7 +128,10 @@ simulate(const ngx_counters_bucket_conf_t *conf, unsigned *waits)
             }
         }
 
-        refused += !portal_request(&portal, conf, now);
+        late = now + (rnd(4) ? 0 : rnd(LAG));
+        arrival = late > arrival ? late : arrival;
+
+        refused += !portal_request(&portal, conf, arrival);
     }
 
     return refused;
@@ -231,21 +241,21 @@ test_take(void)
     }
 
     is_int(i, 40, "up to the limit");
-    is_int(ngx_counters_bucket_take(&b, &conf, NOW, 40000), 1000,
+    is_int(ngx_counters_bucket_take(&b, &conf, NOW, 40000), 1000 + LAG,
            "then the next drain");
-    is_int(ngx_counters_bucket_take(&b, &conf, NOW + 400, 40000), 600,
+    is_int(ngx_counters_bucket_take(&b, &conf, NOW + 400, 40000), 600 + LAG,
            "counted from now");
-    is_int(ngx_counters_bucket_take(&b, &conf, NOW, 20000), 11000,
+    is_int(ngx_counters_bucket_take(&b, &conf, NOW, 20000), 11000 + LAG,
            "more drains under a lower limit");
     is_int(ngx_counters_bucket_take(&b, &conf, NOW, 50000), 0,
            "the reserve is there for others");
     is_int(ngx_counters_bucket_level(&b, &conf, NOW + 999), 41000,
            "no drain before a second");
-    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 1000), 39000,
-           "one after it");
-    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 3500), 35000,
+    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 1000 + LAG), 39000,
+           "one after it, wherever the request is");
+    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 3500 + LAG), 35000,
            "whole seconds only");
-    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 4000), 33000,
+    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 4000 + LAG), 33000,
            "the phase is kept");
     is_int(ngx_counters_bucket_level(&b, &conf, NOW + 4000000), 0,
            "never below zero");
@@ -257,9 +267,10 @@ test_take(void)
     memset(&b, 0, sizeof(b));
     (void) ngx_counters_bucket_level(&b, &conf, NOW + 1);
     ngx_counters_bucket_add(&b, &conf, NOW + 700);
-    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 1699), 1000,
+    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 1699 + LAG), 1000,
            "a new phase");
-    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 1700), 0, "its drain");
+    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 1700 + LAG), 0,
+           "its drain");
 }
 
 
@@ -281,12 +292,14 @@ test_add(void)
 
     is_int(ngx_counters_bucket_level(&b, &conf, NOW), 4000,
            "at most one above the burst");
-    is_int(ngx_counters_bucket_take(&b, &conf, NOW, 3000), 1000, "must wait");
-    is_int(ngx_counters_bucket_take(&b, &conf, NOW + 1000, 3000), 0, "waited");
+    is_int(ngx_counters_bucket_take(&b, &conf, NOW, 3000), 1000 + LAG,
+           "must wait");
+    is_int(ngx_counters_bucket_take(&b, &conf, NOW + 1000 + LAG, 3000), 0,
+           "waited");
 
     conf.burst = 1000;
-    ngx_counters_bucket_add(&b, &conf, NOW + 1000);
-    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 1000), 3000,
+    ngx_counters_bucket_add(&b, &conf, NOW + 1000 + LAG);
+    is_int(ngx_counters_bucket_level(&b, &conf, NOW + 1000 + LAG), 3000,
            "a smaller burst after a reload");
 }
 
@@ -329,7 +342,8 @@ test_limits(void)
     memset(&b, 0, sizeof(b));
     is_int(ngx_counters_bucket_take(&b, &conf, NOW, 800), 0,
            "a limit below one request lets one through");
-    is_int(ngx_counters_bucket_take(&b, &conf, NOW, 0), 1000, "not two");
+    is_int(ngx_counters_bucket_take(&b, &conf, NOW, 0), 1000 + LAG,
+           "not two");
 
     /* 30r/m */
 
@@ -337,10 +351,12 @@ test_limits(void)
     conf.burst = 1000;
     memset(&b, 0, sizeof(b));
     is_int(ngx_counters_bucket_take(&b, &conf, NOW, 1000), 0, "30r/m");
-    is_int(ngx_counters_bucket_take(&b, &conf, NOW, 1000), 2000, "2 s later");
-    is_int(ngx_counters_bucket_take(&b, &conf, NOW + 1999, 1000), 1,
+    is_int(ngx_counters_bucket_take(&b, &conf, NOW, 1000), 2000 + LAG,
+           "2 s later");
+    is_int(ngx_counters_bucket_take(&b, &conf, NOW + 1999 + LAG, 1000), 1,
            "not a millisecond before");
-    is_int(ngx_counters_bucket_take(&b, &conf, NOW + 2000, 1000), 0, "then");
+    is_int(ngx_counters_bucket_take(&b, &conf, NOW + 2000 + LAG, 1000), 0,
+           "then");
 
     conf.rate = 1;
     conf.burst = UINT32_MAX;
@@ -402,9 +418,9 @@ test_clock(void)
     memset(&b, 0, sizeof(b));
     ngx_counters_bucket_add(&b, &conf, NOW);
     ngx_counters_bucket_add(&b, &conf, NOW - 100);
-    is_int(b.drained, NOW, "nor do requests move it back");
+    is_int(b.drained, NOW + LAG, "nor do requests move it back");
     ngx_counters_bucket_fill(&b, &conf, NOW - 100);
-    is_int(b.drained, NOW, "or a refusal");
+    is_int(b.drained, NOW + LAG, "or a refusal");
 }
 
 
