@@ -23,6 +23,7 @@ $t->config(<<'EOF', workers => 2);
     counters_portal slow  { url %%PORTAL%%; zone 1m; ttl 1s; stale 1h; wait 5s;
                             webhook %%WEBHOOK_1%%; ahead 1h; }
     counters_portal block { url %%BLOCK%%; zone 1m; ttl 1s; wait 5s; }
+    counters_portal pass  { url %%BLOCK%%; zone 1m; ttl 1s; wait 5s; }
     server {
         listen 127.0.0.1:%%PORT_8080%% reuseport;
 
@@ -30,6 +31,7 @@ $t->config(<<'EOF', workers => 2);
         location ~ ^/slow/([0-9]+)$  { counters slow;  counters_user $1; }
 
         location /used/rest/  { counters used;  proxy_pass %%PORTAL%%/rest/; }
+        location /pass/rest/  { counters pass;  proxy_pass %%BLOCK%%/rest/; }
         location /block/rest/ { counters block; proxy_pass %%BLOCK%%/rest/; }
     }
 EOF
@@ -159,6 +161,18 @@ ok(wait_for(sub { blocked(5)->header('cache-status') =~ /; hit; ttl=[01]/ }, 20)
    'and all is well');
 is(scalar(() = $t->log_lines(qr/portal "block": the portal answered OVERLOAD/)), 1,
    'the log tells of it');
+
+# the answer to a request passed on tells as much
+$block->fault(kind => 'status', status => 503, error => 'OVERLOAD_LIMIT',
+              headers => [ [ 'Retry-After', 20 ] ]);
+is($t->get('/pass' . $block->hook(5, 'profile'))->json->{error}, 'OVERLOAD_LIMIT',
+   'a request passed on is blocked');
+$before = $block->count;
+$overload = $t->get('/pass' . $block->hook(5, $method));
+is($overload->json->{error}, 'OVERLOAD_LIMIT', 'refreshes are as well');
+like(retry_after($overload), qr/^(?:20|1\d)$/, 'for as long as the portal said');
+is($block->count, $before, 'without asking it');
+$block->heal;
 
 # it did not say until when: much longer than this test
 $block->fault(kind => 'status', status => 503, error => 'OVERLOAD_LIMIT');

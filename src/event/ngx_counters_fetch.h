@@ -99,6 +99,10 @@ ngx_counters_fetch_t *ngx_counters_fetch_post(ngx_counters_fetcher_t *fetcher,
 
 void ngx_counters_fetch_cancel(ngx_counters_fetch_t *fetch);
 
+/* what a Retry-After says: seconds from now, -1 for nonsense (RFC 9110, 10.2.3) */
+
+time_t ngx_counters_fetch_retry_after(u_char *p, size_t len);
+
 /* calls under way in this worker */
 
 ngx_uint_t ngx_counters_fetcher_active(ngx_counters_fetcher_t *fetcher);

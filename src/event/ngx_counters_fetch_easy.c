@@ -292,6 +292,9 @@ ngx_counters_fetch_easy_code(CURLcode code)
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:     /* HTTP/0.9 */
     case CURLE_BAD_FUNCTION_ARGUMENT:    /* a header without a colon */
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
     case CURLE_PARTIAL_FILE:
     case CURLE_WRITE_ERROR:
     case CURLE_FILESIZE_EXCEEDED:
@@ -325,14 +328,9 @@ ngx_counters_fetch_easy_result(CURL *easy, u_char *buf,
 }
 
 
-/* RFC 9110, section 10.2.3: seconds or a date */
-
 static time_t
 ngx_counters_fetch_easy_retry_after(CURL *easy)
 {
-    size_t               len;
-    time_t               value;
-    u_char              *p;
     struct curl_header  *h;
 
     if (curl_easy_header(easy, "Retry-After", 0, CURLH_HEADER, -1, &h)
@@ -341,8 +339,15 @@ ngx_counters_fetch_easy_retry_after(CURL *easy)
         return -1;
     }
 
-    p = (u_char *) h->value;
-    len = ngx_strlen(p);
+    return ngx_counters_fetch_retry_after((u_char *) h->value,
+                                          ngx_strlen(h->value));
+}
+
+
+time_t
+ngx_counters_fetch_retry_after(u_char *p, size_t len)
+{
+    time_t  value;
 
     value = ngx_atotm(p, len);
 

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_counters_fetch.h"
 #include "ngx_http_counters_flight.h"
 #include "ngx_http_counters_handler.h"
 #include "ngx_http_counters_watch.h"
@@ -22,6 +23,7 @@ static ngx_int_t ngx_http_counters_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static void ngx_http_counters_watch(ngx_http_counters_ctx_t *ctx,
     u_char *data, size_t len);
+static time_t ngx_http_counters_watch_retry_after(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_counters_contains(u_char *data, size_t len,
     const char *word);
 
@@ -88,6 +90,8 @@ static void
 ngx_http_counters_watch(ngx_http_counters_ctx_t *ctx, u_char *data,
     size_t len)
 {
+    time_t               retry;
+    uint64_t             now;
     ngx_counters_hold_e  hold;
 
     len = ngx_min(len, NGX_HTTP_COUNTERS_WATCH_LEN);
@@ -104,8 +108,12 @@ ngx_http_counters_watch(ngx_http_counters_ctx_t *ctx, u_char *data,
         return;
     }
 
-    if (ngx_counters_zone_portal_hold(ctx->portal->zone, hold,
-                                      ngx_http_counters_now(), 0))
+    now = ngx_http_counters_now();
+    retry = ngx_http_counters_watch_retry_after(ctx->request);
+
+    if (ngx_counters_zone_portal_hold(ctx->portal->zone, hold, now,
+                                      retry > 0
+                                      ? now + (uint64_t) retry * 1000 : 0))
     {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "counters_portal \"%V\": the portal answered a request "
@@ -113,6 +121,33 @@ ngx_http_counters_watch(ngx_http_counters_ctx_t *ctx, u_char *data,
 
         ngx_http_counters_flight_pump_later(ctx->worker);
     }
+}
+
+
+static time_t
+ngx_http_counters_watch_retry_after(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->upstream->headers_in.headers.part; part; part = part->next)
+    {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].key.len == sizeof("Retry-After") - 1
+                && ngx_strcasecmp(h[i].key.data, (u_char *) "Retry-After")
+                   == 0)
+            {
+                return ngx_counters_fetch_retry_after(h[i].value.data,
+                                                      h[i].value.len);
+            }
+        }
+    }
+
+    return -1;
 }
 
 
