@@ -270,11 +270,14 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
 }
 
 
-void
+ngx_uint_t
 ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
     ngx_uint_t method, uint64_t now, uint64_t until)
 {
+    ngx_uint_t                 news;
     ngx_counters_cred_node_t  *cred;
+
+    news = 0;
 
     ngx_counters_lock(zone);
 
@@ -291,12 +294,15 @@ ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
             until = now + NGX_COUNTERS_OPERATING_HOLD;
         }
 
+        news = (cred->hold[method] <= now);
         cred->hold[method] = ngx_min(until,
                                      now + NGX_COUNTERS_OPERATING_MAX);
         cred->probe |= 1 << method;
     }
 
     ngx_counters_unlock(zone);
+
+    return news;
 }
 
 

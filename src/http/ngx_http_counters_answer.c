@@ -37,6 +37,7 @@ static ngx_uint_t ngx_http_counters_failed(
 static void ngx_http_counters_singly(ngx_http_counters_flight_t *flight,
     uint64_t reset_at);
 static ngx_uint_t ngx_http_counters_batch_error(ngx_counters_str_t *code);
+static ngx_uint_t ngx_http_counters_refusal(ngx_counters_verdict_e verdict);
 static void ngx_http_counters_part(ngx_http_counters_flight_t *flight,
     ngx_uint_t n, ngx_counters_part_t *part,
     const ngx_counters_fetch_result_t *result);
@@ -263,8 +264,18 @@ ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
 
             ngx_http_counters_operating(flight, reply, parts);
 
+            /* refusals first: a good part shows that the credential is */
+
             for (i = 0; i < n; i++) {
-                ngx_http_counters_part(flight, i, &parts[i], result);
+                if (ngx_http_counters_refusal(parts[i].verdict)) {
+                    ngx_http_counters_part(flight, i, &parts[i], result);
+                }
+            }
+
+            for (i = 0; i < n; i++) {
+                if (!ngx_http_counters_refusal(parts[i].verdict)) {
+                    ngx_http_counters_part(flight, i, &parts[i], result);
+                }
             }
 
             return;
@@ -367,13 +378,24 @@ ngx_http_counters_batch_error(ngx_counters_str_t *code)
 }
 
 
+/* whether it is the credential that is not good enough, 401 or 403 */
+
+static ngx_uint_t
+ngx_http_counters_refusal(ngx_counters_verdict_e verdict)
+{
+    return verdict == NGX_COUNTERS_REPLY_UNAUTHORIZED
+           || verdict == NGX_COUNTERS_REPLY_FORBIDDEN
+           || verdict == NGX_COUNTERS_REPLY_BARRED;
+}
+
+
 /* one command's part: an envelope of its own, of the portal's own bytes */
 
 static void
 ngx_http_counters_part(ngx_http_counters_flight_t *flight, ngx_uint_t n,
     ngx_counters_part_t *part, const ngx_counters_fetch_result_t *result)
 {
-    u_char                      *p;
+    u_char                      *envelope;
     ngx_http_counters_worker_t  *w;
     ngx_counters_answer_in_t     answer;
 
@@ -396,24 +418,21 @@ ngx_http_counters_part(ngx_http_counters_flight_t *flight, ngx_uint_t n,
 
     ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
 
-    answer.body.len = ngx_counters_part_len(part);
-    answer.body.data = ngx_alloc(answer.body.len + 1, ngx_cycle->log);
-
-    if (answer.body.data == NULL) {
+    envelope = ngx_alloc(ngx_counters_part_len(part) + 1, ngx_cycle->log);
+    if (envelope == NULL) {
         ngx_http_counters_refresh_finish(w, &flight->calls.keys[n], NULL);
         return;
     }
 
-    p = ngx_counters_part_envelope(answer.body.data, part);
-
-    answer.body.len = p - answer.body.data;
+    answer.body.len = ngx_counters_part_envelope(envelope, part) - envelope;
+    answer.body.data = envelope;
     answer.status = part->status;
     answer.headers = result->headers;
 
     ngx_http_counters_settle(flight, n, part->verdict, &answer,
                              part->reset_at);
 
-    ngx_free(answer.body.data);
+    ngx_free(envelope);
 }
 
 
@@ -474,9 +493,7 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
     now = ngx_http_counters_now();
     changed = 0;
 
-    if ((verdict == NGX_COUNTERS_REPLY_UNAUTHORIZED
-         || verdict == NGX_COUNTERS_REPLY_FORBIDDEN
-         || verdict == NGX_COUNTERS_REPLY_BARRED)
+    if (ngx_http_counters_refusal(verdict)
         && ngx_counters_zone_common(portal->zone, key->cred))
     {
         ngx_http_counters_webhook_refused(w, verdict, answer, buf);
@@ -519,9 +536,17 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
     case NGX_COUNTERS_REPLY_OPERATING:
         answer->kind = NGX_COUNTERS_FAILURE;
         ngx_http_counters_count(w, NGX_COUNTERS_STAT_OPERATING, 1);
-        ngx_counters_zone_method_hold(portal->zone, key->cred, key->method,
-                                      now, reset_at ? (reset_at + 1) * 1000
-                                                    : 0);
+
+        if (ngx_counters_zone_method_hold(portal->zone, key->cred,
+                                          key->method, now,
+                                          reset_at ? (reset_at + 1) * 1000
+                                                   : 0))
+        {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "counters_portal \"%V\": the portal answered "
+                          "OPERATION_TIME_LIMIT", &portal->name);
+        }
+
         break;
 
     case NGX_COUNTERS_REPLY_MALFORMED:
