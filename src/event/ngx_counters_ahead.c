@@ -132,7 +132,7 @@ ngx_counters_refresh_locked(ngx_counters_zone_t *zone,
         return 0;
     }
 
-    ngx_counters_own_locked(e, me, NGX_COUNTERS_QUEUED, now);
+    ngx_counters_own_locked(zone, e, me, NGX_COUNTERS_QUEUED, now);
     e->split = 0;
     ngx_counters_queue_locked(zone, e, class, 0);
 

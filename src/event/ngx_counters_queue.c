@@ -25,13 +25,24 @@
 #define NGX_COUNTERS_PASS         256
 #define NGX_COUNTERS_PASS_WAIT    50
 
-/* a place in the queue is given up after this */
+/*
+ * A place in the queue is given up after this, and sooner by credentials
+ * nobody knows while such are refused: those behind them may be real.
+ */
 #define NGX_COUNTERS_QUEUE_AGE    300000
+#define NGX_COUNTERS_DOUBT_AGE    10000
 
 /* in so many dispatches every class comes first once: nobody starves */
 #define NGX_COUNTERS_TURN         8
 
 #define NGX_COUNTERS_UNKNOWN_MAX  2000
+
+/*
+ * For a place in the queue the zone has to be so large, bytes: what waits
+ * cannot be evicted, and is to leave the rest to the answers.
+ */
+#define NGX_COUNTERS_PLACE           1024
+#define NGX_COUNTERS_UNKNOWN_PLACE   8192
 
 /* the same key is not asked for again at once after a failure */
 #define NGX_COUNTERS_RETRY_FIRST  1000
@@ -51,6 +62,8 @@
 #define NGX_COUNTERS_LEAVES       60000
 
 
+static ngx_uint_t ngx_counters_place_locked(ngx_counters_zone_t *zone,
+    const u_char *digest);
 static ngx_uint_t ngx_counters_size(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_mine(ngx_counters_zone_t *zone,
@@ -93,6 +106,12 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     e = ngx_counters_find_locked(zone, key);
 
     if (e == NULL) {
+
+        if (!ngx_counters_place_locked(zone, key->cred)) {
+            rc = NGX_BUSY;
+            goto done;
+        }
+
         e = ngx_counters_insert_locked(zone, key, now);
         if (e == NULL) {
             rc = NGX_ERROR;
@@ -124,7 +143,7 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     }
 
     if (e->state == NGX_COUNTERS_IDLE) {
-        ngx_counters_own_locked(e, me, NGX_COUNTERS_LEASED, now);
+        ngx_counters_own_locked(zone, e, me, NGX_COUNTERS_LEASED, now);
         e->lease = now + ask->lease;
         e->force = ask->force;
         rc = NGX_OK;
@@ -148,6 +167,32 @@ done:
     ngx_counters_unlock(zone);
 
     return rc;
+}
+
+
+/* whether there is room for one more that has no answer yet */
+
+static ngx_uint_t
+ngx_counters_place_locked(ngx_counters_zone_t *zone, const u_char *digest)
+{
+    size_t                     size;
+    ngx_counters_zone_sh_t    *sh;
+    ngx_counters_cred_node_t  *cred;
+
+    sh = zone->sh;
+    size = zone->shpool->end - zone->shpool->start;
+    cred = ngx_counters_find_cred_locked(zone, digest);
+
+    if (ngx_counters_class_locked(zone, digest, cred)
+        == NGX_COUNTERS_UNKNOWN)
+    {
+        return sh->nleased + sh->nqueued[NGX_COUNTERS_UNKNOWN]
+               < ngx_min(size / NGX_COUNTERS_UNKNOWN_PLACE,
+                         NGX_COUNTERS_UNKNOWN_MAX);
+    }
+
+    return sh->nleased + ngx_counters_queued(sh)
+           < ngx_min(size / NGX_COUNTERS_PLACE, NGX_COUNTERS_QUEUE_MAX);
 }
 
 
@@ -175,13 +220,17 @@ ngx_counters_alive(ngx_pid_t pid)
 
 
 void
-ngx_counters_own_locked(ngx_counters_node_t *e, ngx_counters_owner_t *me,
-    ngx_counters_state_e state, uint64_t now)
+ngx_counters_own_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    ngx_counters_owner_t *me, ngx_counters_state_e state, uint64_t now)
 {
     e->pid = me->pid;
     e->slot = me->slot;
     e->state = state;
     e->since = now;
+
+    if (state == NGX_COUNTERS_LEASED) {
+        zone->sh->nleased++;
+    }
 }
 
 
@@ -211,7 +260,7 @@ ngx_counters_queue_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     }
 
     zone->sh->nqueued[class]++;
-    e->cred->npending++;
+    zone->sh->nowners += (e->cred->npending++ == 0);
 }
 
 
@@ -220,12 +269,16 @@ ngx_counters_release_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e)
 {
     switch (e->state) {
 
+    case NGX_COUNTERS_LEASED:
+        zone->sh->nleased--;
+        break;
+
     case NGX_COUNTERS_QUEUED:
         ngx_queue_remove(&e->queue);
         ngx_queue_remove(&e->pending);
 
         zone->sh->nqueued[e->class]--;
-        e->cred->npending--;
+        zone->sh->nowners -= (--e->cred->npending == 0);
 
         if (zone->sh->offer == e) {
             zone->sh->offer = NULL;
@@ -336,6 +389,10 @@ again:
     if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
         != NGX_COUNTERS_OPEN)
     {
+        if (sh->hold == NGX_COUNTERS_LIMITED) {
+            sh->starved = now;
+        }
+
         sh->offer = NULL;
         *delay = ngx_max(until - now, 1);
         goto done;
@@ -347,6 +404,13 @@ again:
     wait = ngx_counters_delay_locked(zone, limit, now);
 
     if (wait) {
+
+        if (e->class == NGX_COUNTERS_WAITING
+            || e->class == NGX_COUNTERS_UNKNOWN)
+        {
+            sh->starved = now;
+        }
+
         sh->offer = NULL;
         *delay = ngx_min(*delay, wait);
         goto done;
@@ -445,24 +509,34 @@ ngx_counters_queued(ngx_counters_zone_sh_t *sh)
 }
 
 
+/* calls under one credential leave together, the others one by one */
+
 uint64_t
 ngx_counters_leaves_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
-    ngx_counters_cred_node_t *cred, uint64_t now)
+    uint64_t now)
 {
-    uint64_t  n, own;
+    uint64_t                 n, level, limit;
+    ngx_counters_zone_sh_t  *sh;
 
-    n = zone->sh->nqueued[NGX_COUNTERS_WAITING];
+    sh = zone->sh;
+    n = sh->nqueued[NGX_COUNTERS_WAITING];
 
     if (class != NGX_COUNTERS_WAITING) {
-        n += zone->sh->nqueued[class];
+        n += sh->nqueued[class];
     }
 
-    /* all but those under the same credential leave each for itself */
+    n = (n > sh->nowners)
+        ? sh->nowners + (n - sh->nowners) / zone->conf.batch : n;
+    n++;
 
-    own = cred ? ngx_min(cred->npending, n) : 0;
-    n = n - own + own / zone->conf.batch + 1;
+    /* requests that were passed on may have taken more than is ours */
 
-    return now + ngx_min(n * 1000000 / zone->conf.bucket.rate,
+    level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket, now);
+    limit = ngx_counters_quota(zone, class, NGX_COUNTERS_WAITING);
+
+    n = n * 1000 + ((level > limit) ? level - limit : 0);
+
+    return now + ngx_min(n * 1000 / zone->conf.bucket.rate,
                          NGX_COUNTERS_LEAVES);
 }
 
@@ -563,7 +637,7 @@ static ngx_counters_node_t *
 ngx_counters_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     ngx_counters_owner_t *me, uint64_t now, ngx_msec_t *delay)
 {
-    uint64_t                 wait;
+    uint64_t                 wait, age;
     ngx_uint_t               passed;
     ngx_queue_t             *q, *queue;
     ngx_counters_node_t     *e;
@@ -573,15 +647,16 @@ ngx_counters_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     queue = &sh->queue[class];
     passed = 0;
 
+    age = (class == NGX_COUNTERS_UNKNOWN && sh->trust == 0)
+          ? NGX_COUNTERS_DOUBT_AGE : NGX_COUNTERS_QUEUE_AGE;
+
     while (!ngx_queue_empty(queue) && passed < NGX_COUNTERS_PASS
            && passed < sh->nqueued[class])
     {
         q = ngx_queue_head(queue);
         e = ngx_queue_data(q, ngx_counters_node_t, queue);
 
-        if (e->cred->hold[e->method] > now
-            || now >= e->since + NGX_COUNTERS_QUEUE_AGE)
-        {
+        if (e->cred->hold[e->method] > now || now >= e->since + age) {
             ngx_counters_release_locked(zone, e);
             continue;
         }
@@ -746,7 +821,7 @@ ngx_counters_fly_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     ngx_counters_key_locked(e, &flight->keys[flight->n++]);
 
     ngx_counters_release_locked(zone, e);
-    ngx_counters_own_locked(e, me, NGX_COUNTERS_FLYING, now);
+    ngx_counters_own_locked(zone, e, me, NGX_COUNTERS_FLYING, now);
 
     e->lease = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
     zone->sh->nflying++;

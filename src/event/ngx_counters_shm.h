@@ -201,6 +201,8 @@ struct ngx_counters_zone_sh_s {
     uint64_t                   recovered; /* last success after a hold */
     unsigned                   failures;  /* in a row */
     unsigned                   turn;      /* dispatches, see the queue */
+    uint64_t                   starved;   /* when clients last had to wait
+                                             for quota */
     unsigned                   trust;     /* in new credentials, up to
                                              NGX_COUNTERS_TRUST */
 
@@ -213,6 +215,8 @@ struct ngx_counters_zone_sh_s {
     ngx_uint_t                 nentries;
     ngx_uint_t                 ncreds;
     ngx_uint_t                 nqueued[NGX_COUNTERS_CLASSES];
+    ngx_uint_t                 nowners;   /* credentials with calls queued */
+    ngx_uint_t                 nleased;
     ngx_uint_t                 nflying;
 
     uint64_t                   since;     /* the zone was made */
@@ -302,7 +306,7 @@ ngx_uint_t ngx_counters_class_locked(ngx_counters_zone_t *zone,
 ngx_uint_t ngx_counters_dry_locked(ngx_counters_zone_t *zone,
     ngx_uint_t class, uint64_t now);
 uint64_t ngx_counters_leaves_locked(ngx_counters_zone_t *zone,
-    ngx_uint_t class, ngx_counters_cred_node_t *cred, uint64_t now);
+    ngx_uint_t class, uint64_t now);
 
 /*
  * Takes one request from the refreshes' share of the quota.  Returns 0, or
@@ -353,7 +357,8 @@ uint64_t ngx_counters_mark_locked(ngx_counters_zone_t *zone,
 
 void ngx_counters_lapse_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now);
-void ngx_counters_own_locked(ngx_counters_node_t *e, ngx_counters_owner_t *me,
+void ngx_counters_own_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_owner_t *me,
     ngx_counters_state_e state, uint64_t now);
 void ngx_counters_queue_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_counters_class_e class, ngx_uint_t front);

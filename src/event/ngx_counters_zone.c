@@ -168,6 +168,19 @@ ngx_counters_touch_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 }
 
 
+uint64_t
+ngx_counters_zone_starved(ngx_counters_zone_t *zone)
+{
+    uint64_t  starved;
+
+    ngx_counters_lock(zone);
+    starved = zone->sh->starved;
+    ngx_counters_unlock(zone);
+
+    return starved;
+}
+
+
 static ngx_int_t
 ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     uint64_t now, ngx_pool_t *pool, ngx_counters_view_t *view)
@@ -269,7 +282,7 @@ ngx_counters_spent_locked(ngx_counters_zone_t *zone, const u_char *digest,
     view->dry = ngx_counters_dry_locked(zone, class, now);
 
     if (view->dry && view->hold == NGX_COUNTERS_OPEN) {
-        view->hold_until = ngx_counters_leaves_locked(zone, class, cred, now);
+        view->hold_until = ngx_counters_leaves_locked(zone, class, now);
     }
 }
 

@@ -195,12 +195,17 @@ ngx_int_t ngx_counters_zone_lookup(ngx_counters_zone_t *zone,
 
 ngx_uint_t ngx_counters_zone_dry(ngx_counters_zone_t *zone, uint64_t now);
 
+/* when there was none last for those who wait, 0: always was */
+
+uint64_t ngx_counters_zone_starved(ngx_counters_zone_t *zone);
+
 /*
  * Asks for a refresh.  NGX_OK: the caller is the one to do it, under a lease
  * until now + lease.  NGX_AGAIN: it is being done; with "wait" this worker is
  * woken when it is over.  NGX_DECLINED: the entry has an answer newer than
- * "seen" (a fetched time, 0 for none).  NGX_ERROR: no room for an entry,
- * logged.  With "check" a lease is taken over from a worker that is dead.
+ * "seen" (a fetched time, 0 for none).  NGX_BUSY: too many wait already, it
+ * may be asked again later; NGX_ERROR: no room for an entry.  With "check" a
+ * lease is taken over from a worker that is dead.
  */
 
 typedef struct {
@@ -277,10 +282,10 @@ ngx_uint_t ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
 
 /*
  * OPERATION_TIME_LIMIT of one credential's method.  "until" is 0 when the
- * portal did not say.
+ * portal did not say.  Returns 0 if it is on hold already.
  */
 
-void ngx_counters_zone_method_hold(ngx_counters_zone_t *zone,
+ngx_uint_t ngx_counters_zone_method_hold(ngx_counters_zone_t *zone,
     const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t until);
 
 /* the same of batch itself: calls leave one by one meanwhile */

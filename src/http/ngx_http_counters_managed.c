@@ -148,16 +148,7 @@ ngx_http_counters_managed(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
     ctx->cred.kind = NGX_COUNTERS_CRED_MANAGED;
     ctx->bypass = (ngx_http_test_predicates(r, lcf->bypass) == NGX_DECLINED);
 
-    rc = ngx_http_counters_serve(r, ctx);
-
-    if (rc != NGX_DECLINED) {
-        return rc;
-    }
-
-    return ngx_http_counters_response_error(r, ctx,
-                                            NGX_HTTP_SERVICE_UNAVAILABLE,
-                                            "NO_ROOM",
-                                            "The zone is full", 1);
+    return ngx_http_counters_serve(r, ctx);
 }
 
 

@@ -17,7 +17,7 @@
 /* beyond the Redis timeout, for a lease while Redis is asked */
 #define NGX_HTTP_COUNTERS_LEASE  1000
 
-/* between two lines of the log about a full queue, milliseconds */
+/* between two lines of the log about no more room, milliseconds */
 #define NGX_HTTP_COUNTERS_FULL   10000
 
 
@@ -30,6 +30,8 @@ static void ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
     ngx_counters_answer_in_t *answer);
 static void ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_class_e class);
+static void ngx_http_counters_full(ngx_http_counters_worker_t *w,
+    ngx_int_t rc, uint64_t now);
 static void ngx_http_counters_scan(ngx_http_counters_worker_t *w,
     ngx_queue_t *bucket, ngx_uint_t check);
 static ngx_uint_t ngx_http_counters_settled(ngx_http_counters_item_t *item);
@@ -93,7 +95,7 @@ ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
         ngx_http_counters_ask(w, item, NGX_COUNTERS_STALE);
     }
 
-    return (rc == NGX_ERROR) ? NGX_DECLINED : NGX_OK;
+    return (rc == NGX_ERROR || rc == NGX_BUSY) ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -117,8 +119,18 @@ ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
     rc = ngx_counters_zone_acquire(w->portal->zone, &item->key,
                                    ngx_http_counters_me(), &ask, now);
 
-    if (rc == NGX_DECLINED || rc == NGX_ERROR) {
-        return rc;
+    if (rc == NGX_DECLINED) {
+        return NGX_DECLINED;
+    }
+
+    if (rc == NGX_ERROR || rc == NGX_BUSY) {
+        ngx_http_counters_full(w, rc, now);
+
+        /* what cannot be kept is passed on, if somebody can and quota is */
+
+        if (rc == NGX_ERROR && !item->ctx->managed && !item->view.dry) {
+            return NGX_ERROR;
+        }
     }
 
     item->waiting = 1;
@@ -253,14 +265,29 @@ ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
     rc = ngx_counters_zone_enqueue(w->portal->zone, key,
                                    ngx_http_counters_me(), class, 0, now);
 
-    if (rc == NGX_BUSY && now >= w->full + NGX_HTTP_COUNTERS_FULL) {
-        w->full = now;
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "counters_portal \"%V\": the refresh queue is full",
-                      &w->portal->name);
+    if (rc == NGX_BUSY) {
+        ngx_http_counters_full(w, rc, now);
     }
 
     ngx_http_counters_flight_pump_later(w);
+}
+
+
+/* nobody reads a line for each request that finds it so */
+
+static void
+ngx_http_counters_full(ngx_http_counters_worker_t *w, ngx_int_t rc,
+    uint64_t now)
+{
+    if (now < w->full + NGX_HTTP_COUNTERS_FULL) {
+        return;
+    }
+
+    w->full = now;
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "counters_portal \"%V\": the %s is full", &w->portal->name,
+                  rc == NGX_BUSY ? "refresh queue" : "zone");
 }
 
 

@@ -256,7 +256,6 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
 static ngx_int_t
 ngx_http_counters_park(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
 {
-    ngx_uint_t           i;
     ngx_http_cleanup_t  *cln;
 
     cln = ngx_http_cleanup_add(r, 0);
@@ -269,14 +268,6 @@ ngx_http_counters_park(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
     cln->data = ctx;
 
     ctx->parked = ngx_current_msec;
-
-    for (i = 0; i < ctx->nitems; i++) {
-        if (ctx->items[i].waiting && ctx->items[i].view.dry) {
-            ngx_http_counters_count(ctx->worker,
-                                    NGX_COUNTERS_STAT_QUOTA_WAITS, 1);
-            break;
-        }
-    }
 
     ctx->deadline.handler = ngx_http_counters_deadline_handler;
     ctx->deadline.data = ctx;
@@ -348,7 +339,7 @@ ngx_http_counters_deadline_handler(ngx_event_t *ev)
            + NGX_HTTP_COUNTERS_SLACK;
 
     if (flying && waited < last) {
-        ngx_add_timer(ev, last - waited);
+        ngx_add_timer(ev, ngx_min(last - waited, NGX_HTTP_COUNTERS_POLL));
         return;
     }
 
@@ -455,6 +446,7 @@ ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
 static void
 ngx_http_counters_finish(ngx_http_counters_ctx_t *ctx)
 {
+    ngx_msec_t           waited;
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
@@ -462,6 +454,17 @@ ngx_http_counters_finish(ngx_http_counters_ctx_t *ctx)
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
+
+    /* "wait" is for quota, and it was short meanwhile */
+
+    waited = ngx_current_msec - ctx->parked;
+
+    if (ngx_counters_zone_starved(ctx->portal->zone) + waited
+        >= ngx_http_counters_now())
+    {
+        ngx_http_counters_count(ctx->worker, NGX_COUNTERS_STAT_QUOTA_WAITS,
+                                1);
+    }
 
     if (ctx->deadline.timer_set) {
         ngx_del_timer(&ctx->deadline);

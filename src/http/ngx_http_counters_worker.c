@@ -579,7 +579,7 @@ ngx_http_counters_tick_handler(ngx_event_t *ev)
         ngx_counters_creds_sweep(w->creds, before, NGX_HTTP_COUNTERS_CREDS,
                                  ngx_http_counters_needed, w);
 
-        if (portal->ahead && ngx_worker == 0) {
+        if (ngx_worker == 0) {
             ngx_http_counters_capacity(w, now);
         }
     }

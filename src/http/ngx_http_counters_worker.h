@@ -43,7 +43,7 @@ typedef struct {
     ngx_connection_t             dummy;      /* data of these events */
     uint64_t                     swept;      /* last housekeeping */
     uint64_t                     warned;     /* last word on the capacity */
-    uint64_t                     full;       /* and on a full queue */
+    uint64_t                     full;       /* and on no more room */
     ngx_uint_t                   closing;    /* unsigned  closing:1 */
 } ngx_http_counters_worker_t;
 

@@ -141,12 +141,13 @@ shares(void)
     ngx_uint_t            i, class, n;
     ngx_counters_zone_t  *zone;
 
-    static ngx_uint_t  most[] = { 40, 30, 20, 20 };
+    static ngx_uint_t  most[] = { 40, 30, 20, 22 };
 
     for (class = 0; class < NGX_COUNTERS_CLASSES; class++) {
 
         zone = pace_zone();
         zone->conf.batch = 1;
+        zone->sh->trust = 1;
 
         for (i = 0; i < 200; i++) {
             queue(zone, key(class == NGX_COUNTERS_UNKNOWN ? 3 : 1, 100 + i),
@@ -160,7 +161,7 @@ shares(void)
            (int) most[class], (int) n);
 
         for (i = 0, n = 0; i < 60; i++) {
-            while (dispatch(zone, 0, NOW + 1000 * (i + 1)) == NGX_OK) {
+            while (dispatch(zone, 0, NOW + 1100 + 1000 * i) == NGX_OK) {
                 n++;
             }
         }
@@ -203,9 +204,22 @@ estimate(void)
 
     look(zone, key(1, 1), NOW);
     is_int(view.hold, NGX_COUNTERS_OPEN, "quota is no hold");
-    is_int(view.hold_until, NOW + 1500, "120 calls before this are 3 batches");
+    is_int(view.hold_until, NOW + 2000, "three batches and this");
     look(zone, key(2, 1), NOW);
-    is_int(view.hold_until, NOW + 60000, "under another credential, who knows");
+    is_int(view.hold_until, NOW + 2000, "or one under another credential");
+
+    for (i = 0; i < 200; i++) {
+        queue(zone, key(100 + i % 40, i), 0, NGX_COUNTERS_WAITING, NOW);
+    }
+
+    look(zone, key(99, 1), NOW);
+    is_int(view.hold_until, NOW + (41 + (320 - 41) / 50 + 1 + 20) * 500,
+           "five calls of one new credential leave together");
+
+    zone = pace_zone();
+    spend(zone, 49);
+    look(zone, key(1, 1), NOW);
+    is_int(view.hold_until, NOW + 5000, "what others have taken is waited for");
 
     zone_ok(zone, "estimate");
 }
