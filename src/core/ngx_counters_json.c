@@ -31,8 +31,11 @@ ngx_counters_json_valid(const ngx_counters_str_t *text)
         return NGX_COUNTERS_DECLINED;
     }
 
+    /* whole numbers of any size, and PHP's way to write a NUL in a text */
+
     json = json_loadb((const char *) text->data, text->len,
-                      JSON_REJECT_DUPLICATES, &error);
+                      JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL
+                      | JSON_ALLOW_NUL, &error);
     if (json == NULL) {
         return NGX_COUNTERS_DECLINED;
     }

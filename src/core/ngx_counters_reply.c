@@ -161,6 +161,14 @@ ngx_counters_reply_parse(ngx_counters_reply_t *reply,
 
     while (ngx_counters_json_next(&it, &name, &value) == NGX_COUNTERS_OK) {
 
+        if (memchr(name.data, '\\', name.len)) {
+
+            /* whatever it is called in the end, no portal writes it so */
+
+            *object = 0;
+            return;
+        }
+
         if (ngx_counters_str_eq(&name, "result", 6)) {
             reply->result = value;
 
@@ -237,8 +245,8 @@ ngx_counters_reply_good(ngx_counters_reply_t *reply, int error)
 
 
 /*
- * A refusal counts only in the portal's own words: a page of a firewall in
- * between must not drop what a credential owns.
+ * 400 and 403 count only in the portal's own words: a page of a firewall in
+ * between says nothing of a call.  A 401 does, from whomever it comes.
  */
 
 static ngx_counters_verdict_e
@@ -249,7 +257,8 @@ ngx_counters_reply_refused(ngx_counters_reply_t *reply,
     ngx_counters_verdict_e  by_code;
 
     if (reply->error.data == NULL) {
-        return NGX_COUNTERS_REPLY_FAILED;
+        return (verdict == NGX_COUNTERS_REPLY_UNAUTHORIZED)
+               ? verdict : NGX_COUNTERS_REPLY_FAILED;
     }
 
     by_code = ngx_counters_reply_code(&reply->error, &status);

@@ -53,6 +53,9 @@ static const verdict_t  verdicts[] = {
     { 200, NGX_COUNTERS_REPLY_OPERATING,
       "{\"error\":\"OPERATION_TIME_LIMIT\"}" },
 
+    { 200, NGX_COUNTERS_REPLY_GOOD,
+      "{\"result\":[123456789012345678901234567890,-0.10,\"\\u0000\"]}" },
+
     /* no answer of the portal's */
 
     { 200, NGX_COUNTERS_REPLY_MALFORMED, "" },
@@ -68,6 +71,8 @@ static const verdict_t  verdicts[] = {
     { 200, NGX_COUNTERS_REPLY_MALFORMED, "{\"result\":[]}x" },
     { 200, NGX_COUNTERS_REPLY_MALFORMED, "{\"result\":1,\"result\":2}" },
     { 200, NGX_COUNTERS_REPLY_MALFORMED, "\xef\xbb\xbf{\"result\":[]}" },
+    { 200, NGX_COUNTERS_REPLY_MALFORMED,
+      "{\"result\":1,\"\\u0065rror\":\"x\"}" },
     { 301, NGX_COUNTERS_REPLY_MALFORMED, html },
     { 302, NGX_COUNTERS_REPLY_MALFORMED, "{\"result\":[]}" },
     { 399, NGX_COUNTERS_REPLY_MALFORMED, "" },
@@ -90,14 +95,20 @@ static const verdict_t  verdicts[] = {
     /* somebody else's */
 
     { 400, NGX_COUNTERS_REPLY_FAILED, html },
-    { 401, NGX_COUNTERS_REPLY_FAILED, html },
     { 403, NGX_COUNTERS_REPLY_FAILED, html },
     { 403, NGX_COUNTERS_REPLY_FAILED, "" },
     { 403, NGX_COUNTERS_REPLY_FAILED, "{\"message\":\"blocked\"}" },
-    { 401, NGX_COUNTERS_REPLY_FAILED, "{\"error\":null}" },
-    { 401, NGX_COUNTERS_REPLY_FAILED, "{\"error\":{\"code\":\"x\"}}" },
-    { 401, NGX_COUNTERS_REPLY_FAILED, "[\"error\"]" },
-    { 401, NGX_COUNTERS_REPLY_FAILED, "{\"error\":\"expired_token\"" },
+    { 403, NGX_COUNTERS_REPLY_FAILED, "{\"error\":null}" },
+    { 403, NGX_COUNTERS_REPLY_FAILED, "{\"error\":{\"code\":\"x\"}}" },
+    { 403, NGX_COUNTERS_REPLY_FAILED, "[\"error\"]" },
+    { 403, NGX_COUNTERS_REPLY_FAILED, "{\"error\":\"ACCESS_DENIED\"" },
+
+    /* a 401 is a 401 */
+
+    { 401, NGX_COUNTERS_REPLY_UNAUTHORIZED, html },
+    { 401, NGX_COUNTERS_REPLY_UNAUTHORIZED, "" },
+    { 401, NGX_COUNTERS_REPLY_UNAUTHORIZED, "{\"error\":null}" },
+    { 401, NGX_COUNTERS_REPLY_UNAUTHORIZED, "{\"error\":\"expired_token\"" },
 
     /* the set-up's or the portal's fault under a client error's status */
 
