@@ -9,6 +9,7 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Compress::Gzip qw(gzip);
 use IO::Uncompress::Gunzip qw(gunzip);
 use IPC::Run ();
 use Test::More;
@@ -129,6 +130,32 @@ is($t->get("/gzip$url", headers => { 'Accept-Encoding' => 'gzip',
                                      'If-None-Match' => "W/$etag" })->status, 304,
    'gzip: 304 by the weakened one');
 is($t->get("/gzip$url")->body, $body, 'not compressed for others');
+
+# --- a portal that compresses its answers
+
+sub compressed ($text) {
+    gzip(\$text, \my $packed);
+
+    $portal->fault(kind => 'body', status => 200, times => 1, body => $packed,
+                   headers => [ [ 'Content-Type', 'application/json' ],
+                                [ 'Content-Encoding', 'gzip' ] ]);
+}
+
+my $other = $portal->hook(61, 'tasks.task.counters.get');
+
+compressed('{"result":[1.50]}');
+
+for my $status ('fwd=miss', 'hit') {
+    my $r = $t->get($other);
+
+    is($r->body, '{"result":[1.50]}', "$status: what was compressed");
+    is($r->header('content-encoding'), undef, "$status: is plain");
+    like($r->header('cache-status'), qr/$status/, $status);
+}
+
+compressed('{"result":"' . 'a' x 1_000_000 . '"}');
+is($t->get($portal->hook(62, 'tasks.task.counters.get'))->status, 502,
+   'too large when it is unpacked');
 
 # --- one connection for all of it
 

@@ -51,7 +51,10 @@ static const struct {
     { CURLOPT_PROXY, "" },
     { CURLOPT_NOPROXY, "*" },
     { CURLOPT_PROTOCOLS_STR, "http,https" },
-    { CURLOPT_USERAGENT, "nginx-counters" }
+    { CURLOPT_USERAGENT, "nginx-counters" },
+
+    /* some compress what nobody asked them to; what is kept is plain */
+    { CURLOPT_ACCEPT_ENCODING, "gzip" }
 };
 
 
