@@ -599,7 +599,11 @@ ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
     max = ngx_counters_size(zone, e, now);
 
-    if (max == 1 || e->cred->npending >= max || now < e->since) {
+    /* times of other workers may be a little ahead, the clock may be set */
+
+    if (max == 1 || e->cred->npending >= max
+        || now + NGX_COUNTERS_COMPANY < e->since)
+    {
         return 0;
     }
 

@@ -49,6 +49,10 @@ ngx_http_counters_flight_pump(ngx_http_counters_worker_t *w)
     ngx_msec_t                   delay;
     ngx_http_counters_flight_t  *flight;
 
+    /* milliseconds count, and are compared with those of other workers */
+
+    ngx_time_update();
+
     while (!w->closing && w->nflights < NGX_HTTP_COUNTERS_FLIGHTS) {
 
         flight = ngx_alloc(sizeof(ngx_http_counters_flight_t),

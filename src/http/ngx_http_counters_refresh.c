@@ -260,6 +260,7 @@ ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
     uint64_t   now;
     ngx_int_t  rc;
 
+    ngx_time_update();
     now = ngx_http_counters_now();
 
     rc = ngx_counters_zone_enqueue(w->portal->zone, key,

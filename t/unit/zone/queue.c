@@ -483,6 +483,14 @@ batches(void)
 
     zone->conf.batch = 10;
 
+    /* another worker's time may be a little ahead */
+
+    zone->conf.batch = 50;
+    queue(zone, key(1, 300), 0, NGX_COUNTERS_WAITING, NOW + 620);
+    is_int(dispatch(zone, 1, NOW + 600), NGX_AGAIN, "from a time to come");
+    is_int(dispatch(zone, 0, NOW + 625), NGX_OK, "which has come");
+    zone->conf.batch = 10;
+
     /* a clock set back makes nobody wait */
 
     queue(zone, key(1, 40), 0, NGX_COUNTERS_WAITING, NOW + 1000);
