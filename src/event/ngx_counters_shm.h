@@ -2,8 +2,8 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * How a zone lies in shared memory: for the files that are the zone (zone,
- * queue, marks, tasks and participants) only.  "_locked" functions want the
+ * How a zone lies in shared memory: for the files that are the zone only
+ * (zone, table, room, queue, dispatch, quota, ahead, marks, tasks).  "_locked" functions want the
  * zone's mutex held.
  */
 
@@ -278,6 +278,10 @@ void ngx_counters_clear_locked(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e);
 
 void ngx_counters_key_locked(ngx_counters_node_t *e, ngx_counters_key_t *key);
+
+/* calls in the queue, of all classes */
+
+ngx_uint_t ngx_counters_queued_locked(ngx_counters_zone_sh_t *sh);
 
 /* room: NULL when there is none, even after others but "keep" have gone */
 

@@ -1,0 +1,499 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * What leaves the refresh queue when, in which company and from which worker,
+ * within the portal's quota.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_counters_shm.h"
+
+
+/*
+ * How long the queue's head is left to the worker that has its credential,
+ * how long a worker that did not take it is passed over, and how many of its
+ * places in one go, milliseconds.
+ */
+#define NGX_COUNTERS_OFFER        250
+#define NGX_COUNTERS_BUSY         1000
+#define NGX_COUNTERS_PASS         256
+#define NGX_COUNTERS_PASS_WAIT    50
+
+/*
+ * A place in the queue is given up after this, and sooner by credentials
+ * nobody knows while such are refused: those behind them may be real.
+ */
+#define NGX_COUNTERS_QUEUE_AGE    300000
+#define NGX_COUNTERS_DOUBT_AGE    10000
+
+/* in so many dispatches every class comes first once: nobody starves */
+#define NGX_COUNTERS_TURN         8
+
+/* nobody looks away from the queue for longer, milliseconds */
+#define NGX_COUNTERS_SLEEP        5000
+
+/*
+ * How long a call waits for company at most: while others keep joining it, in
+ * units of what is configured; when its quota is spent, milliseconds.
+ */
+#define NGX_COUNTERS_JOINING      20
+#define NGX_COUNTERS_COMPANY      1000
+
+
+static ngx_uint_t ngx_counters_size(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, uint64_t now);
+static ngx_uint_t ngx_counters_mine(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_owner_t *me);
+static ngx_counters_node_t *ngx_counters_head_locked(
+    ngx_counters_zone_t *zone, ngx_counters_owner_t *me, uint64_t now,
+    ngx_uint_t *first, ngx_msec_t *delay);
+static ngx_msec_t ngx_counters_company_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, uint64_t limit, uint64_t now);
+static ngx_counters_node_t *ngx_counters_first_locked(
+    ngx_counters_zone_t *zone, ngx_uint_t class, ngx_counters_owner_t *me,
+    uint64_t now, ngx_msec_t *delay);
+static ngx_uint_t ngx_counters_slow(ngx_counters_node_t *e, uint64_t now);
+static ngx_uint_t ngx_counters_busy(ngx_counters_zone_sh_t *sh,
+    ngx_uint_t slot, uint64_t now);
+static ngx_uint_t ngx_counters_turn(ngx_counters_zone_sh_t *sh);
+static ngx_int_t ngx_counters_offer_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, uint64_t now, ngx_msec_t *delay,
+    ngx_uint_t *slot);
+static void ngx_counters_take_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *head, ngx_counters_owner_t *me, uint64_t now,
+    ngx_uint_t max, ngx_counters_flight_t *flight);
+static void ngx_counters_fly_locked(ngx_counters_zone_t *zone,
+    ngx_counters_node_t *e, ngx_counters_owner_t *me, uint64_t now,
+    ngx_counters_flight_t *flight);
+
+
+ngx_int_t
+ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
+    ngx_counters_owner_t *me, uint64_t now, ngx_counters_flight_t *flight,
+    ngx_msec_t *delay, ngx_uint_t *slot)
+{
+    uint64_t                   until, limit, *slow;
+    ngx_int_t                  rc;
+    ngx_msec_t                 wait;
+    ngx_uint_t                 i, max, first;
+    ngx_counters_node_t       *e;
+    ngx_counters_zone_sh_t    *sh;
+    ngx_counters_cred_node_t  *cred;
+
+    sh = zone->sh;
+
+    ngx_counters_lock(zone);
+
+again:
+
+    e = ngx_counters_head_locked(zone, me, now, &first, delay);
+
+    if (e == NULL) {
+        rc = ngx_counters_queued_locked(sh) ? NGX_AGAIN : NGX_DONE;
+        goto done;
+    }
+
+    rc = NGX_AGAIN;
+
+    if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
+        != NGX_COUNTERS_OPEN)
+    {
+        if (sh->hold == NGX_COUNTERS_LIMITED) {
+            sh->starved = now;
+        }
+
+        sh->offer = NULL;
+        *delay = ngx_max(until - now, 1);
+        goto done;
+    }
+
+    max = ngx_counters_size(zone, e, now);
+    limit = ngx_counters_quota(zone, e->class, first);
+
+    wait = ngx_counters_delay_locked(zone, limit, now);
+
+    if (wait) {
+
+        if (e->class == NGX_COUNTERS_WAITING
+            || e->class == NGX_COUNTERS_UNKNOWN)
+        {
+            sh->starved = now;
+        }
+
+        sh->offer = NULL;
+        *delay = ngx_min(*delay, wait);
+        goto done;
+    }
+
+    /* only what may leave is offered: a worker is not to blame for quota */
+
+    if (!ngx_counters_mine(zone, e, me)) {
+
+        if (ngx_counters_offer_locked(zone, e, now, delay, slot) == NGX_OK) {
+            rc = NGX_BUSY;
+            goto done;
+        }
+
+        goto again;
+    }
+
+    (void) ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
+                                    limit);
+
+    if (sh->hold != NGX_COUNTERS_OPEN) {
+        sh->probe = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
+        max = 1;
+    }
+
+    if (e->cred->probe & (1 << e->method)) {
+        e->cred->hold[e->method] = now + zone->conf.timeout
+                                   + NGX_COUNTERS_LEASE_SLACK;
+        max = 1;
+    }
+
+    sh->turn++;
+    sh->offer = NULL;
+
+    cred = e->cred;
+
+    ngx_counters_take_locked(zone, e, me, now, max, flight);
+
+    for (i = 0; i < flight->n; i++) {
+        slow = &cred->slow[flight->keys[i].method];
+
+        if (*slow) {
+            /* its answer tells when the next may follow */
+            until = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
+            *slow = ngx_max(*slow, until);
+        }
+    }
+
+    rc = NGX_OK;
+
+done:
+
+    ngx_counters_unlock(zone);
+
+    *delay = ngx_min(*delay, NGX_COUNTERS_SLEEP);
+
+    return rc;
+}
+
+
+/* how many calls may leave together with this one */
+
+static ngx_uint_t
+ngx_counters_size(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    uint64_t now)
+{
+    ngx_uint_t  max;
+
+    max = zone->conf.batch >> e->split;
+
+    return (max && (uint64_t) e->cred->alone * 1000 <= now) ? max : 1;
+}
+
+
+static ngx_uint_t
+ngx_counters_mine(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    ngx_counters_owner_t *me)
+{
+    return e->pid == me->pid
+           || ngx_counters_zone_common(zone, e->cred->digest);
+}
+
+
+/* without one, "delay" is when some that there are may have become it */
+
+static ngx_counters_node_t *
+ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
+    uint64_t now, ngx_uint_t *first, ngx_msec_t *delay)
+{
+    ngx_msec_t            wait;
+    ngx_uint_t            i, class;
+    ngx_counters_node_t  *e;
+
+    *first = ngx_counters_turn(zone->sh);
+    *delay = NGX_COUNTERS_QUEUE_AGE;
+
+    /* the one whose turn it is, then all in their order */
+
+    for (i = 0; i <= NGX_COUNTERS_CLASSES; i++) {
+
+        class = i ? i - 1 : *first;
+
+        e = ngx_counters_first_locked(zone, class, me, now, delay);
+
+        if (e == NULL) {
+            continue;
+        }
+
+        wait = ngx_counters_company_locked(zone, e,
+                                           ngx_counters_quota(zone, class,
+                                                              *first),
+                                           now);
+        if (wait == 0) {
+            return e;
+        }
+
+        *delay = ngx_min(*delay, wait);
+    }
+
+    return NULL;
+}
+
+
+/*
+ * Until a call has waited long enough for others under its credential: what
+ * nobody waits for, until half of the time that it is ahead is over; anything
+ * else for as long as the configuration says after the last one that joined
+ * it, and the longer, up to a drain, the more of the quota is spent and the
+ * more entries the credential has.
+ */
+
+static ngx_msec_t
+ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    uint64_t limit, uint64_t now)
+{
+    uint64_t    level, spent, until, joining;
+    uint32_t    half;
+    ngx_uint_t  max;
+
+    max = ngx_counters_size(zone, e, now);
+
+    /* times of other workers may be a little ahead, the clock may be set */
+
+    if (max == 1 || e->cred->npending >= max
+        || now + NGX_COUNTERS_COMPANY < e->since)
+    {
+        return 0;
+    }
+
+    if (e->class == NGX_COUNTERS_AHEAD) {
+        half = ngx_counters_lead(e) / 2;
+        until = ngx_min(e->since + half, e->fetched + e->ttl - half);
+
+    } else {
+        level = ngx_counters_bucket_level(&zone->sh->bucket,
+                                          &zone->conf.bucket, now);
+
+        spent = ngx_min(level, limit) * 1000 / limit;
+
+        until = NGX_COUNTERS_COMPANY * spent * spent / 1000000
+                * (ngx_min(e->cred->nentries, max) - 1) / max;
+        until += e->since + zone->conf.batch_wait;
+
+        joining = e->since + zone->conf.batch_wait * NGX_COUNTERS_JOINING;
+        joining = ngx_min(joining, e->cred->joined + zone->conf.batch_wait);
+
+        until = ngx_max(until, joining);
+    }
+
+    return (now < until) ? until - now : 0;
+}
+
+
+/*
+ * Forgets calls whose method has come under a hold, and those of dead
+ * workers; passes over those of workers that have just left an offer, and
+ * those that are slowed down, which lowers "delay".
+ */
+
+static ngx_counters_node_t *
+ngx_counters_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
+    ngx_counters_owner_t *me, uint64_t now, ngx_msec_t *delay)
+{
+    uint64_t                 wait, age;
+    ngx_uint_t               passed;
+    ngx_queue_t             *q, *queue;
+    ngx_counters_node_t     *e;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    queue = &sh->queue[class];
+    passed = 0;
+
+    age = (class == NGX_COUNTERS_UNKNOWN && sh->trust == 0)
+          ? NGX_COUNTERS_DOUBT_AGE : NGX_COUNTERS_QUEUE_AGE;
+
+    while (!ngx_queue_empty(queue) && passed < NGX_COUNTERS_PASS
+           && passed < sh->nqueued[class])
+    {
+        q = ngx_queue_head(queue);
+        e = ngx_queue_data(q, ngx_counters_node_t, queue);
+
+        if (e->cred->hold[e->method] > now || now >= e->since + age) {
+            ngx_counters_release_locked(zone, e);
+            continue;
+        }
+
+        wait = NGX_COUNTERS_PASS_WAIT;
+
+        if (ngx_counters_slow(e, now)) {
+            wait = e->cred->slow[e->method] - now;
+
+        } else if (ngx_counters_mine(zone, e, me)) {
+            return e;
+
+        } else if (!ngx_counters_alive(e->pid)) {
+            ngx_counters_release_locked(zone, e);
+            continue;
+
+        } else if (!ngx_counters_busy(sh, e->slot, now)) {
+            return e;
+        }
+
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(queue, q);
+        passed++;
+
+        *delay = ngx_min(*delay, wait);
+    }
+
+    if (passed < sh->nqueued[class]) {
+
+        /* the others are looked at next time */
+
+        *delay = ngx_min(*delay, NGX_COUNTERS_PASS_WAIT);
+    }
+
+    return NULL;
+}
+
+
+/* what nobody waits for is spread over the operating time that is left */
+
+static ngx_uint_t
+ngx_counters_slow(ngx_counters_node_t *e, uint64_t now)
+{
+    return e->cred->slow[e->method] > now
+           && (e->class == NGX_COUNTERS_STALE
+               || e->class == NGX_COUNTERS_AHEAD);
+}
+
+
+static ngx_uint_t
+ngx_counters_busy(ngx_counters_zone_sh_t *sh, ngx_uint_t slot, uint64_t now)
+{
+    return (sh->busy & ((uint64_t) 1 << (slot % 64)))
+           && now < sh->busy_until
+           && sh->busy_until - now <= NGX_COUNTERS_BUSY;
+}
+
+
+static ngx_uint_t
+ngx_counters_turn(ngx_counters_zone_sh_t *sh)
+{
+    switch (sh->turn % NGX_COUNTERS_TURN) {
+
+    case NGX_COUNTERS_TURN - 1:
+        return NGX_COUNTERS_UNKNOWN;
+
+    case NGX_COUNTERS_TURN - 3:
+        return NGX_COUNTERS_AHEAD;
+
+    case NGX_COUNTERS_TURN - 5:
+        return NGX_COUNTERS_STALE;
+
+    default:
+        return NGX_COUNTERS_WAITING;
+    }
+}
+
+
+/*
+ * The head is another worker's: it alone has the credential.  NGX_DECLINED:
+ * it has not taken it, being busy or of another generation.
+ */
+
+static ngx_int_t
+ngx_counters_offer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    uint64_t now, ngx_msec_t *delay, ngx_uint_t *slot)
+{
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    if (sh->offer != e) {
+        sh->offer = e;
+        sh->offered = now;
+    }
+
+    if (now >= sh->offered + NGX_COUNTERS_OFFER) {
+        sh->offer = NULL;
+
+        if (now >= sh->busy_until) {
+            sh->busy = 0;
+        }
+
+        sh->busy |= (uint64_t) 1 << (e->slot % 64);
+        sh->busy_until = now + NGX_COUNTERS_BUSY;
+
+        return NGX_DECLINED;
+    }
+
+    *slot = e->slot;
+    *delay = sh->offered + NGX_COUNTERS_OFFER - now;
+
+    return NGX_OK;
+}
+
+
+/* the head, and what else waits under its credential, by class and age */
+
+static void
+ngx_counters_take_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *head,
+    ngx_counters_owner_t *me, uint64_t now, ngx_uint_t max,
+    ngx_counters_flight_t *flight)
+{
+    ngx_uint_t                 class;
+    ngx_queue_t               *q, *next;
+    ngx_counters_node_t       *e;
+    ngx_counters_cred_node_t  *cred;
+
+    cred = head->cred;
+
+    ngx_memcpy(flight->cred, cred->digest, NGX_COUNTERS_DIGEST_LEN);
+    flight->split = head->split;
+    flight->n = 0;
+
+    ngx_counters_fly_locked(zone, head, me, now, flight);
+
+    for (class = 0; class < NGX_COUNTERS_CLASSES; class++) {
+
+        for (q = ngx_queue_head(&cred->pending[class]);
+             q != ngx_queue_sentinel(&cred->pending[class])
+             && flight->n < max;
+             q = next)
+        {
+            next = ngx_queue_next(q);
+            e = ngx_queue_data(q, ngx_counters_node_t, pending);
+
+            if (e->split == head->split && cred->hold[e->method] <= now
+                && !ngx_counters_slow(e, now)
+                && !(cred->probe & (1 << e->method)))
+            {
+                ngx_counters_fly_locked(zone, e, me, now, flight);
+            }
+        }
+    }
+}
+
+
+static void
+ngx_counters_fly_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+    ngx_counters_owner_t *me, uint64_t now, ngx_counters_flight_t *flight)
+{
+    ngx_counters_key_locked(e, &flight->keys[flight->n++]);
+
+    ngx_counters_release_locked(zone, e);
+    ngx_counters_own_locked(zone, e, me, NGX_COUNTERS_FLYING, now);
+
+    e->lease = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
+    zone->sh->nflying++;
+    e->cred->nflying++;
+}
