@@ -48,6 +48,7 @@ static ngx_uint_t ngx_counters_size(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_mine(ngx_counters_zone_t *zone,
     ngx_counters_node_t *e, ngx_counters_owner_t *me);
+static ngx_uint_t ngx_counters_queued(ngx_counters_zone_sh_t *sh);
 static ngx_counters_node_t *ngx_counters_head_locked(
     ngx_counters_zone_t *zone, ngx_counters_owner_t *me, uint64_t now,
     ngx_uint_t *first, ngx_msec_t *delay);
@@ -93,7 +94,7 @@ again:
     e = ngx_counters_head_locked(zone, me, now, &first, delay);
 
     if (e == NULL) {
-        rc = ngx_counters_queued_locked(sh) ? NGX_AGAIN : NGX_DONE;
+        rc = ngx_counters_queued(sh) ? NGX_AGAIN : NGX_DONE;
         goto done;
     }
 
@@ -204,6 +205,21 @@ ngx_counters_mine(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 {
     return e->pid == me->pid
            || ngx_counters_zone_common(zone, e->cred->digest);
+}
+
+
+static ngx_uint_t
+ngx_counters_queued(ngx_counters_zone_sh_t *sh)
+{
+    ngx_uint_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
+        n += sh->nqueued[i];
+    }
+
+    return n;
 }
 
 

@@ -32,6 +32,8 @@
 #define NGX_COUNTERS_LEAVES       60000
 
 
+static ngx_uint_t ngx_counters_places(ngx_counters_zone_t *zone,
+    ngx_uint_t class);
 static ngx_uint_t ngx_counters_place_locked(ngx_counters_zone_t *zone,
     const u_char *digest);
 static ngx_uint_t ngx_counters_answer_locked(ngx_counters_zone_t *zone,
@@ -114,29 +116,37 @@ done:
 }
 
 
+/* how many calls of a class may be queued */
+
+static ngx_uint_t
+ngx_counters_places(ngx_counters_zone_t *zone, ngx_uint_t class)
+{
+    size_t  size;
+
+    size = zone->shpool->end - zone->shpool->start;
+
+    return (class == NGX_COUNTERS_UNKNOWN)
+           ? ngx_min(size / NGX_COUNTERS_UNKNOWN_PLACE,
+                     NGX_COUNTERS_UNKNOWN_MAX)
+           : ngx_min(size / NGX_COUNTERS_PLACE, NGX_COUNTERS_QUEUE_MAX);
+}
+
+
 /* whether there is room for one more that has no answer yet */
 
 static ngx_uint_t
 ngx_counters_place_locked(ngx_counters_zone_t *zone, const u_char *digest)
 {
-    size_t                     size;
-    ngx_counters_zone_sh_t    *sh;
-    ngx_counters_cred_node_t  *cred;
+    ngx_uint_t               class;
+    ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
-    size = zone->shpool->end - zone->shpool->start;
-    cred = ngx_counters_find_cred_locked(zone, digest);
+    class = ngx_counters_class_locked(zone, digest,
+                               ngx_counters_find_cred_locked(zone, digest));
 
-    if (ngx_counters_class_locked(zone, digest, cred)
-        == NGX_COUNTERS_UNKNOWN)
-    {
-        return sh->nleased + sh->nqueued[NGX_COUNTERS_UNKNOWN]
-               < ngx_min(size / NGX_COUNTERS_UNKNOWN_PLACE,
-                         NGX_COUNTERS_UNKNOWN_MAX);
-    }
-
-    return sh->nleased + ngx_counters_queued_locked(sh)
-           < ngx_min(size / NGX_COUNTERS_PLACE, NGX_COUNTERS_QUEUE_MAX);
+    return sh->nqueued[class] < ngx_counters_places(zone, class)
+           && sh->nqueued[class] + sh->nleased
+              < ngx_counters_places(zone, NGX_COUNTERS_WAITING);
 }
 
 
@@ -249,7 +259,7 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     uint64_t now)
 {
     ngx_int_t                rc;
-    ngx_uint_t               max, front;
+    ngx_uint_t               front;
     ngx_counters_node_t     *e;
     ngx_counters_zone_sh_t  *sh;
 
@@ -280,10 +290,7 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         class = NGX_COUNTERS_UNKNOWN;
     }
 
-    max = (class == NGX_COUNTERS_UNKNOWN) ? NGX_COUNTERS_UNKNOWN_MAX
-                                          : NGX_COUNTERS_QUEUE_MAX;
-
-    if (sh->nqueued[class] >= max) {
+    if (sh->nqueued[class] >= ngx_counters_places(zone, class)) {
         e->since = now;
         rc = NGX_BUSY;
         goto done;
@@ -299,21 +306,6 @@ done:
     ngx_counters_unlock(zone);
 
     return rc;
-}
-
-
-ngx_uint_t
-ngx_counters_queued_locked(ngx_counters_zone_sh_t *sh)
-{
-    ngx_uint_t  i, n;
-
-    n = 0;
-
-    for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
-        n += sh->nqueued[i];
-    }
-
-    return n;
 }
 
 

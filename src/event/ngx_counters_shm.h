@@ -279,10 +279,6 @@ void ngx_counters_clear_locked(ngx_counters_zone_t *zone,
 
 void ngx_counters_key_locked(ngx_counters_node_t *e, ngx_counters_key_t *key);
 
-/* calls in the queue, of all classes */
-
-ngx_uint_t ngx_counters_queued_locked(ngx_counters_zone_sh_t *sh);
-
 /* room: NULL when there is none, even after others but "keep" have gone */
 
 void *ngx_counters_alloc_locked(ngx_counters_zone_t *zone, size_t size,

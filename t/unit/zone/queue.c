@@ -797,14 +797,14 @@ full_queue(void)
     }
 
     for (i = 0, n = 0; i < 5000; i++) {
-        n += (lease(zone, key(100 + i, i), 0, NGX_COUNTERS_WAITING, NOW)
+        n += (queue(zone, key(100 + i, i), 0, NGX_COUNTERS_WAITING, NOW)
               == NGX_OK);
     }
 
     ok(n > 100 && n < 130, "few of those whom nobody knows");
 
     for (i = 0, n = 0; i < 5000; i++) {
-        n += (lease(zone, key(1, 1000 + i), 0, NGX_COUNTERS_WAITING, NOW)
+        n += (queue(zone, key(1, 1000 + i), 0, NGX_COUNTERS_WAITING, NOW)
               == NGX_OK);
     }
 
