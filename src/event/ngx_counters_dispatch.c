@@ -275,9 +275,10 @@ static ngx_msec_t
 ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     uint64_t limit, uint64_t now)
 {
-    uint64_t    level, spent, until, joining;
-    uint32_t    half;
-    ngx_uint_t  max;
+    uint64_t              level, spent, until, joining;
+    uint32_t              half;
+    ngx_uint_t            max;
+    ngx_counters_node_t  *last;
 
     max = ngx_counters_size(zone, e, now);
 
@@ -303,8 +304,11 @@ ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
                 * (ngx_min(e->cred->nentries, max) - 1) / max;
         until += e->since + zone->conf.batch_wait;
 
+        last = ngx_queue_data(ngx_queue_last(&e->cred->pending[e->class]),
+                              ngx_counters_node_t, pending);
+
         joining = e->since + zone->conf.batch_wait * NGX_COUNTERS_JOINING;
-        joining = ngx_min(joining, e->cred->joined + zone->conf.batch_wait);
+        joining = ngx_min(joining, last->since + zone->conf.batch_wait);
 
         until = ngx_max(until, joining);
     }

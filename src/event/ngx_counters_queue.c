@@ -297,7 +297,6 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     }
 
     e->split = split;
-    e->cred->joined = now;
     ngx_counters_queue_locked(zone, e, class, front);
     rc = NGX_OK;
 

@@ -58,7 +58,8 @@ typedef struct {
 /*
  * A credential by its digest; node.key is its first bytes.  One that owns no
  * entry is kept while it is worth remembering that it was accepted or
- * refused.
+ * refused.  It shares a slab slot's size with entries, so that one that goes
+ * makes room for any of them.
  */
 
 typedef struct {
@@ -81,7 +82,6 @@ typedef struct {
                                           /* operating time, milliseconds */
     uint32_t                reset[NGX_COUNTERS_METHODS];
                                           /* when it is forgotten, seconds */
-    uint64_t                joined;       /* when a call was last queued */
     uint32_t                alone;        /* until: no batches, seconds */
     uint32_t                nentries;
     uint32_t                npending;     /* QUEUED */
@@ -90,10 +90,7 @@ typedef struct {
 } ngx_counters_cred_node_t;
 
 
-/*
- * Kept within 256 bytes, a slab slot.  What a fresh hit reads comes first,
- * within two cache lines.
- */
+/* what a fresh hit reads comes first, within two cache lines */
 
 typedef struct {
     ngx_rbtree_node_t          node;
@@ -135,6 +132,13 @@ typedef struct {
     uint64_t                   refused;   /* a 400, 401 or 403 */
     uint64_t                   wake;      /* slots whose clients wait */
 } ngx_counters_node_t;
+
+
+#define NGX_COUNTERS_SLOT         256
+
+_Static_assert(sizeof(ngx_counters_cred_node_t) <= NGX_COUNTERS_SLOT
+               && sizeof(ngx_counters_node_t) <= NGX_COUNTERS_SLOT,
+               "one slab slot for credentials and entries");
 
 
 /*
