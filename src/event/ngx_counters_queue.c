@@ -141,6 +141,15 @@ ngx_counters_place_locked(ngx_counters_zone_t *zone, const u_char *digest)
     ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
+
+    /* room for anybody: no need to look who it is */
+
+    if (sh->nqueued[NGX_COUNTERS_WAITING] + sh->nqueued[NGX_COUNTERS_UNKNOWN]
+        + sh->nleased < ngx_counters_places(zone, NGX_COUNTERS_UNKNOWN))
+    {
+        return 1;
+    }
+
     class = ngx_counters_class_locked(zone, digest,
                                ngx_counters_find_cred_locked(zone, digest));
 
