@@ -19,6 +19,7 @@ my $portal = $t->portal(rate => 2, burst => 50);
 # where calls are still queued when the test is through with them
 my $told_portal = $t->portal(name => 'TOLD', rate => 2, burst => 50);
 my $mixed_portal = $t->portal(name => 'MIXED', rate => 2, burst => 50);
+my $large_portal = $t->portal(name => 'LARGE', rate => 5, burst => 250);
 my $fresh_portal = $t->portal(name => 'FRESH', rate => 2, burst => 50);
 
 $t->config(<<'EOF', workers => 4, connections => 4096);
@@ -29,6 +30,8 @@ $t->config(<<'EOF', workers => 4, connections => 4096);
     counters_portal mixed { url %%MIXED%%; zone 8m; webhook %%WEBHOOK_1%%;
                             wait 60s; ttl 1h; batch off; }
     counters_portal flood { url %%PORTAL%%; zone 8m; wait 5s; ttl 1h; }
+    counters_portal large { url %%LARGE%%; zone 8m; webhook %%WEBHOOK_1%%;
+                            rate 5r/s burst=250; wait 60s; ttl 1h; batch off; }
     counters_portal fresh { url %%FRESH%%; zone 8m; wait 5s; ttl 1h; }
     counters_portal limit { url %%PORTAL%%; zone 8m; webhook %%WEBHOOK_1%%;
                             wait 100ms; ttl 1h; }
@@ -38,6 +41,7 @@ $t->config(<<'EOF', workers => 4, connections => 4096);
         location ~ ^/burst/([0-9]+)$ { counters burst; counters_user $1; }
         location ~ ^/told/([0-9]+)$  { counters told;  counters_user $1; }
         location ~ ^/mixed/([0-9]+)$ { counters mixed; counters_user $1; }
+        location ~ ^/large/([0-9]+)$ { counters large; counters_user $1; }
         location ~ ^/limit/([0-9]+)$ { counters limit; counters_user $1; }
         location /mixed/rest/ { counters mixed; proxy_pass %%MIXED%%/rest/; }
         location /fresh/rest/ { counters fresh; proxy_pass %%FRESH%%/rest/; }
@@ -125,6 +129,15 @@ cmp_ok(scalar(grep { $_->header('retry-after') > 1 } @told), '>', 200,
 
 my $before = $told_portal->count;
 ok(wait_for(sub { $told_portal->count >= $before + 4 }, 20), 'their calls go on');
+
+# --- a portal that grants more
+
+@users = (1001 .. 1230);
+@clients = map { begin("/large/$_") } @users;
+ok(wait_for(sub { $large_portal->count >= 200 }, 20), 'four fifths of 250 at once');
+@got = answers(@clients);
+is(right(\@users, \@got), 230, 'then five a second, until all are answered');
+is(refused($large_portal), 0, 'within what it grants');
 
 # --- requests passed on while refreshes take all they may
 
