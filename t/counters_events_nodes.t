@@ -69,6 +69,8 @@ $portal->task(id => 70, createdBy => 5, responsibleId => 6);
 
 for my $user (5 .. 7) {
     is(revision(poll($t, $user)), 0, "user $user at one node");
+    ok(wait_for(sub { my @keys = $redis->keys('b24:acme:c:*'); @keys == $user - 4 }),
+       'which stores it');
     is(revision(poll($other, $user)), 0, "user $user at the other");
 }
 

@@ -342,7 +342,10 @@ while (requests() < $calls && $load->{process}->running) {
 
     $t->post('/purge', any('user=' . somebody(), 'group=7', 'user=21&soft=1'));
 
-    restore(shift @revoked) if @revoked > 8;
+    # not before it has been used past its bound, nor all of them at once
+    restore(shift @revoked)
+        if @revoked > 8 && time - $revoked[0]{revoked}
+                           > SLACK + 1.5 * slow() * (TTL + STALE);
 
     wait_for(sub { $portal->totals->{calls} > $before + 400
                    || !$load->{process}->running || requests() >= $calls }, 3);
