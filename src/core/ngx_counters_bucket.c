@@ -143,7 +143,8 @@ ngx_counters_bucket_drain(ngx_counters_bucket_t *b,
  * If the model's next drain could empty it, the portal may be empty already,
  * part of its last drain having come to nothing.  Its next one is then up to
  * a second away from when the request arrives, however soon the model's would
- * be.
+ * be.  A portal that is full is not empty, and a bucket of less than two
+ * drains is not looked at so closely: it would never drain.
  */
 
 static void
@@ -160,7 +161,12 @@ ngx_counters_bucket_phase(ngx_counters_bucket_t *b,
 
     level = b->level;
 
-    if (arrival - b->drained >= NGX_COUNTERS_BUCKET_TICK) {
+    if (level + NGX_COUNTERS_BUCKET_ONE > conf->burst) {
+        return;
+    }
+
+    if (conf->burst >= 2 * (uint64_t) conf->rate
+        && arrival - b->drained >= NGX_COUNTERS_BUCKET_TICK) {
         level -= (level < conf->rate) ? level : conf->rate;
     }
 

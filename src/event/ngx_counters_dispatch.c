@@ -79,7 +79,6 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
 {
     uint64_t                   until, limit, *slow;
     ngx_int_t                  rc;
-    ngx_msec_t                 wait;
     ngx_uint_t                 i, max, first;
     ngx_counters_node_t       *e;
     ngx_counters_zone_sh_t    *sh;
@@ -94,6 +93,10 @@ again:
     e = ngx_counters_head_locked(zone, me, now, &first, delay);
 
     if (e == NULL) {
+
+        /* only what may leave is offered: no worker is to blame for quota */
+
+        sh->offer = NULL;
         rc = ngx_counters_queued(sh) ? NGX_AGAIN : NGX_DONE;
         goto done;
     }
@@ -114,23 +117,6 @@ again:
 
     max = ngx_counters_size(zone, e, now);
     limit = ngx_counters_quota(zone, e->class, first);
-
-    wait = ngx_counters_delay_locked(zone, limit, now);
-
-    if (wait) {
-
-        if (e->class == NGX_COUNTERS_WAITING
-            || e->class == NGX_COUNTERS_UNKNOWN)
-        {
-            sh->starved = now;
-        }
-
-        sh->offer = NULL;
-        *delay = ngx_min(*delay, wait);
-        goto done;
-    }
-
-    /* only what may leave is offered: a worker is not to blame for quota */
 
     if (!ngx_counters_mine(zone, e, me)) {
 
@@ -223,12 +209,16 @@ ngx_counters_queued(ngx_counters_zone_sh_t *sh)
 }
 
 
-/* without one, "delay" is when some that there are may have become it */
+/*
+ * What may leave now: one whose turn it is, or of the first class that has
+ * company enough and quota.  Without one, "delay" is when there may be.
+ */
 
 static ngx_counters_node_t *
 ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     uint64_t now, ngx_uint_t *first, ngx_msec_t *delay)
 {
+    uint64_t              limit;
     ngx_msec_t            wait;
     ngx_uint_t            i, class;
     ngx_counters_node_t  *e;
@@ -236,7 +226,7 @@ ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     *first = ngx_counters_turn(zone->sh);
     *delay = NGX_COUNTERS_QUEUE_AGE;
 
-    /* the one whose turn it is, then all in their order */
+    /* that of the turn, then all in their order */
 
     for (i = 0; i <= NGX_COUNTERS_CLASSES; i++) {
 
@@ -248,12 +238,21 @@ ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
             continue;
         }
 
-        wait = ngx_counters_company_locked(zone, e,
-                                           ngx_counters_quota(zone, class,
-                                                              *first),
-                                           now);
+        limit = ngx_counters_quota(zone, class, *first);
+        wait = ngx_counters_company_locked(zone, e, limit, now);
+
         if (wait == 0) {
-            return e;
+
+            wait = ngx_counters_delay_locked(zone, limit, now);
+            if (wait == 0) {
+                return e;
+            }
+
+            if (class == NGX_COUNTERS_WAITING
+                || class == NGX_COUNTERS_UNKNOWN)
+            {
+                zone->sh->starved = now;
+            }
         }
 
         *delay = ngx_min(*delay, wait);

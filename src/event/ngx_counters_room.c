@@ -267,6 +267,7 @@ ngx_counters_rewind_locked(ngx_counters_zone_t *zone, uint64_t now)
     sh->hold_until = ngx_min(sh->hold_until, now);
     sh->probe = ngx_min(sh->probe, now);
     sh->recovered = ngx_min(sh->recovered, now);
+    sh->starved = ngx_min(sh->starved, now);
     sh->offered = ngx_min(sh->offered, now);
     sh->busy_until = ngx_min(sh->busy_until, now);
     sh->since = ngx_min(sh->since, now);

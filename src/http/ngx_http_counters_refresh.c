@@ -280,7 +280,7 @@ static void
 ngx_http_counters_full(ngx_http_counters_worker_t *w, ngx_int_t rc,
     uint64_t now)
 {
-    if (now < w->full + NGX_HTTP_COUNTERS_FULL) {
+    if (now >= w->full && now < w->full + NGX_HTTP_COUNTERS_FULL) {
         return;
     }
 

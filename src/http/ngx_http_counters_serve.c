@@ -29,6 +29,8 @@ static ngx_int_t ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item);
 static ngx_int_t ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item);
+static ngx_http_counters_cache_status_e ngx_http_counters_kept(
+    ngx_counters_view_t *view);
 static ngx_uint_t ngx_http_counters_forces(ngx_http_counters_ctx_t *ctx,
     ngx_counters_view_t *view);
 static ngx_int_t ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
@@ -133,6 +135,7 @@ ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
     if (ngx_http_counters_forces(ctx, &item->view)) {
         item->seen = item->view.fetched;
         item->force = 1;
+        item->cache_status = ngx_http_counters_kept(&item->view);
         return NGX_AGAIN;
     }
 
@@ -418,9 +421,7 @@ ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
 
         /* the wait was in vain, but there is something */
 
-        item->cache_status = (view->fresh == NGX_COUNTERS_FRESH)
-                             ? NGX_HTTP_COUNTERS_HIT
-                             : NGX_HTTP_COUNTERS_STALE;
+        item->cache_status = ngx_http_counters_kept(view);
         return NGX_OK;
     }
 
@@ -438,6 +439,20 @@ ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
     }
 
     return NGX_OK;
+}
+
+
+/* answered with what there is, whatever was wanted */
+
+static ngx_http_counters_cache_status_e
+ngx_http_counters_kept(ngx_counters_view_t *view)
+{
+    if (view->kind == NGX_COUNTERS_NEGATIVE) {
+        return NGX_HTTP_COUNTERS_NEGATIVE;
+    }
+
+    return (view->fresh == NGX_COUNTERS_FRESH) ? NGX_HTTP_COUNTERS_HIT
+                                               : NGX_HTTP_COUNTERS_STALE;
 }
 
 

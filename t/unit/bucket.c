@@ -221,6 +221,40 @@ test_throughput(uint32_t rate, uint32_t burst, uint32_t step)
 }
 
 
+/* requests passed on at a steady pace leave refreshes the rest of the drain */
+
+static void
+test_shared(uint32_t rate, uint32_t burst, uint32_t step)
+{
+    uint64_t                    now, next, due;
+    unsigned                    taken;
+    ngx_counters_bucket_t       b;
+    ngx_counters_bucket_conf_t  conf;
+
+    conf.rate = rate;
+    conf.burst = burst;
+    taken = 0;
+    next = NOW;
+
+    memset(&b, 0, sizeof(b));
+
+    for (now = NOW; now < NOW + 200 * 1000; now++) {
+
+        if (now == next) {
+            ngx_counters_bucket_add(&b, &conf, now);
+            next += step;
+        }
+
+        taken += ngx_counters_bucket_take(&b, &conf, now, burst) == 0;
+    }
+
+    due = 200 * ((uint64_t) rate - 1000000 / step) / 1000;
+
+    ok(taken >= due / 2, "%u/%u, one passed on each %u ms: %u taken of %u",
+       burst, rate, step, taken, (unsigned) due);
+}
+
+
 static void
 test_take(void)
 {
@@ -444,6 +478,15 @@ main(void)
     test_throughput(5000, 250000, 1);
     test_throughput(5000, 250000, 50);
     test_throughput(500, 5000, 10);
+
+    test_shared(2000, 50000, 1000);
+    test_shared(5000, 250000, 250);
+    test_shared(20000, 30000, 100);
+    test_shared(10000, 15000, 200);
+    test_shared(50000, 50000, 50);
+    test_shared(5000, 8000, 250);
+    test_shared(2000, 3000, 1000);
+    test_shared(2000, 3000, 900);
 
     return done();
 }

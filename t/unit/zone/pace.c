@@ -182,6 +182,27 @@ shares(void)
     is_int(dispatch(zone, 0, NOW), NGX_OK, "unless it is its turn");
 
     zone_ok(zone, "shares");
+
+    /* what has no quota does not stand before what has */
+
+    zone = pace_zone();
+    zone->conf.batch = 1;
+    zone->sh->trust = NGX_COUNTERS_TRUST;
+    spend(zone, 30);
+
+    for (i = 0; i < 10; i++) {
+        queue(zone, key(1, 100 + i), 0, NGX_COUNTERS_STALE, NOW);
+        queue(zone, key(10 + i, 1), 0, NGX_COUNTERS_WAITING, NOW);
+    }
+
+    for (i = 0; i < 8; i++) {
+        if (dispatch(zone, 0, NOW) != NGX_OK) {
+            break;
+        }
+    }
+
+    is_int(i, 8, "new clients leave while stale entries wait for quota");
+    zone_ok(zone, "all classes are looked at");
 }
 
 
