@@ -73,6 +73,7 @@ my $CONFIG = <<"EOF";
         listen 127.0.0.1:%%PORT_8080%%;
         $LOCATIONS
         location /rest/ { counters acme; proxy_pass %%PORTAL%%; }
+        location /small/rest/ { counters acme; client_max_body_size 1k; proxy_pass %%PORTAL%%; }
         location /denied/rest/ { counters acme; deny all; }
         location /moved/ {
             counters acme;
@@ -199,6 +200,7 @@ sub broad_run () {
             . access_token($user));
     $t->get("$_/rest/$user/" . webhook_code($user) . "/profile")
         for '/denied', '/few', '/few';
+    $t->post("/small/rest/$user/" . webhook_code($user) . "/profile", 'x' x 4000);
     leave($portal->hook(person(), $METHOD), "/rest/$METHOD?auth=" . access_token($user),
           $portal->hook($user, 'profile'));
 
@@ -237,6 +239,7 @@ cmp_ok(scalar $t->log_lines($_), '>', 0, "it has $_")
         qr/access forbidden.*"GET \/moved\/\/\d+\/\*\*\*\/user.get\?auth=\*\*\* HTTP/,
         qr/"GET \/whole\S+\* HTTP\/1.1", subrequest: "\/rest\/5\/\*+\/\*+\?auth=\*+"/,
         qr/limiting requests.*host: "/,
+        qr/too large body.*request: "POST \/small\/rest\/\d+\/\*\*\*\/profile/,
         qr/connect\(\) failed.*\/profile HTTP.*upstream: "http:\/\/[\d.:]+", host/;
 none('$counters_uri', split /\n/, Counters::Test::slurp($t->dir . '/masked.log'));
 

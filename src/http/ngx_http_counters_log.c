@@ -30,7 +30,13 @@ ngx_http_counters_log_phase_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
 
-    if (lcf->portal) {
+    /* what finds the location also refuses bodies, and logs that */
+
+    if (lcf->portal
+        || (lcf->masked
+            && ngx_strlcasestrn(r->uri.data, r->uri.data + r->uri.len,
+                                (u_char *) "/rest/", sizeof("/rest/") - 2)))
+    {
         r->main->log_handler = ngx_http_counters_log_handler;
     }
 

@@ -14,7 +14,10 @@
 #include "ngx_http_counters_module.h"
 
 
-/* rewrite phase: as soon as the location is known; always NGX_DECLINED */
+/*
+ * Both rewrite phases: for what looks like a call as soon as the server is
+ * known, and when the location is.  Always NGX_DECLINED.
+ */
 
 ngx_int_t ngx_http_counters_log_phase_handler(ngx_http_request_t *r);
 

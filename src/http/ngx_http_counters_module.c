@@ -201,6 +201,13 @@ ngx_http_counters_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_counters_handler;
 
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_SERVER_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_counters_log_phase_handler;
+
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
     if (h == NULL) {
         return NGX_ERROR;
@@ -272,7 +279,9 @@ ngx_http_counters_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_counters_loc_conf_t *prev = parent;
     ngx_http_counters_loc_conf_t *conf = child;
 
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_core_srv_conf_t      *cscf;
+    ngx_http_counters_loc_conf_t  *server;
 
     ngx_conf_merge_ptr_value(conf->portal, prev->portal, NULL);
     ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
@@ -282,6 +291,12 @@ ngx_http_counters_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->user == NULL) {
         conf->user = prev->user;
+    }
+
+    if (conf->portal) {
+        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+        server = cscf->ctx->loc_conf[ngx_http_counters_module.ctx_index];
+        server->masked = 1;
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);

@@ -82,6 +82,9 @@ typedef struct {
     ngx_uint_t                  status_format;
     ngx_http_counters_portal_t *purge;
     ngx_http_counters_portal_t *events;
+
+    ngx_uint_t                  masked;       /* a server's: one of its
+                                                 locations has a portal */
 } ngx_http_counters_loc_conf_t;
 
 
