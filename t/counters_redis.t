@@ -43,17 +43,6 @@ sub config ($node, $blocks, %how) {
 }
 
 
-# Workers connect after they have started, and ask nothing before
-
-sub linked ($redis, $n) {
-    return wait_for(sub {
-        my @list = grep { / name=nginx-counters .* sub=0 / }
-                   split /\n/, $redis->command('CLIENT', 'LIST');
-        return @list == $n;
-    }, 20, "$n connections to Redis");
-}
-
-
 config($t, [
     [ acme   => '%%REDIS%%', 'ttl 1h; stale 1h error=2h;' ],
     [ short  => '%%REDIS%%', 'ttl 1ms; stale 1h;' ],
@@ -89,8 +78,8 @@ sub in_redis ($redis, $pattern, $n, $name) {
 }
 
 
-ok(linked($redis, 2 + 1 + 4), 'a connection per portal and worker');
-ok(linked($locked, 2), 'with a password as well');
+ok($redis->linked(2 + 1 + 4), 'a connection per portal and worker');
+ok($locked->linked(2), 'with a password as well');
 
 # --- stored, and found by another nginx
 
@@ -145,8 +134,8 @@ unlike("@{[ $redis->keys ]} $value", qr/$code/, 'no credential in it');
 # --- a restart begins with an empty zone
 
 $t->restart;
-linked($redis, 2 + 1 + 4);
-linked($locked, 2);
+$redis->linked(2 + 1 + 4);
+$locked->linked(2);
 
 is(seen($t->get("/acme$five")), 'acme; hit, redis', 'found after a restart');
 is(seen($t->get("/acme$five")), 'acme; hit, memory', 'then in memory');

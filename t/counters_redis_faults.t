@@ -120,10 +120,7 @@ served(300);
 $redis->start;
 ok(wait_for(sub { said(qr/is back/) > $back }, 30), 'back again');
 ok(stored(), 'in use at last');
-ok(wait_for(sub {
-    4 <= grep { / name=nginx-counters .* sub=0 / }
-         split /\n/, $redis->command('CLIENT', 'LIST');
-}, 30), 'by each worker');
+ok($redis->linked(4), 'by each worker');
 served(1200);
 
 my $sum = $load->stop;

@@ -46,21 +46,12 @@ sub status ($target) {
 }
 
 
-sub linked ($n) {
-    return wait_for(sub {
-        my @list = grep { / name=nginx-counters .* sub=0 / }
-                   split /\n/, $redis->command('CLIENT', 'LIST');
-        return @list == $n;
-    }, 20, "$n connections to Redis");
-}
-
-
 sub in_redis ($name, $n) {
     return wait_for(sub { my @keys = $redis->keys("b24:$name:c:*"); @keys == $n });
 }
 
 
-ok(linked(4), 'connected');
+ok($redis->linked(4), 'connected');
 
 # --- the portal is held back
 
@@ -70,7 +61,7 @@ for my $name ('acme', 'stale') {
 }
 
 $t->restart;
-ok(linked(4), 'connected again');
+ok($redis->linked(4), 'connected again');
 $portal->refuse;
 
 for my $name ('acme', 'stale') {

@@ -44,15 +44,7 @@ EOF
 
 # A connection that was lost is made again, and nothing is read until then
 
-sub connected () {
-    return wait_for(sub {
-        3 == grep { / name=nginx-counters .* sub=0 / }
-             split /\n/, $redis->command('CLIENT', 'LIST');
-    }, 20, 'connections to Redis');
-}
-
-
-ok(connected(), 'all are connected');
+ok($redis->linked(3), 'all are connected');
 
 my $method = 'tasks.task.counters.get';
 my $user = 100;
@@ -108,7 +100,7 @@ for my $name (sort keys %spoiled) {
     my $spoiled = $spoiled{$name}->($redis->command('GET', $key));
 
     $redis->command('SET', $key, $spoiled);
-    connected();
+    $redis->linked(3);
     is(source($reader->get($portal->hook($user, $method))),
        "200 $user/$user/0/view_all portal", "$name: asked the portal");
 }
@@ -122,7 +114,7 @@ is(source($reader->get($portal->hook($user, $method))),
 # --- the same untouched is used, so that the above says something
 
 store($t, ++$user);
-connected();
+$redis->linked(3);
 is(source($reader->get($portal->hook($user, $method))),
    "200 $user/$user/0/view_all redis", 'a value of ours is used');
 

@@ -37,23 +37,14 @@ sub status ($user) {
 }
 
 
-sub linked ($n) {
-    return wait_for(sub {
-        my @list = grep { / name=nginx-counters .* sub=0 / }
-                   split /\n/, $redis->command('CLIENT', 'LIST');
-        return @list == $n;
-    }, 20, "$n connections to Redis");
-}
-
-
-ok(linked(2), 'connected');
+ok($redis->linked(2), 'connected');
 
 is(status($_), '200 MISS portal', "stored: $_") for 1 .. 4;
 ok(wait_for(sub { my @keys = $redis->keys('b24:acme:c:*'); @keys == 4 }),
    'in Redis');
 
 $t->restart;
-ok(linked(2), 'connected again');
+ok($redis->linked(2), 'connected again');
 
 $portal->credential('1/' . webhook_code(1) => 'revoked');
 

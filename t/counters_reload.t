@@ -212,19 +212,11 @@ ok(wait_for(sub { !$t->running }, 20), 'and nginx has left');
 
 # --- what was fetched last is in Redis all the same
 
-sub connected () {
-    return wait_for(sub {
-        4 == grep { / name=nginx-counters .* sub=0 / }
-             split /\n/, $redis->command('CLIENT', 'LIST');
-    }, 20, 'four connections to Redis');
-}
-
-
 delete $t->{nginx};
 $t->start;
 
 for my $user (501 .. 504) {
-    connected();
+    $redis->linked(4);
     $redis->command('FLUSHALL');
 
     is($t->get('/deep' . $portal->hook($user, $method))->status, 200, 'fetched');

@@ -7,6 +7,7 @@
 #   $redis->port, $redis->path
 #   $redis->command('GET', $key)     see Counters::Resp; $redis->client a new one
 #   $redis->keys('b24:*')            sorted list
+#   $redis->linked(4)                waits until so many workers are connected
 #   $redis->stop, $redis->start      same port, nothing persists
 #   $redis->pause, $redis->resume    SIGSTOP, SIGCONT
 
@@ -61,6 +62,17 @@ sub command ($self, @words) {
 
 sub keys ($self, $pattern = '*') {
     return sort @{ $self->command('KEYS', $pattern) };
+}
+
+
+# Workers connect after they have started, and ask nothing before
+
+sub linked ($self, $n) {
+    return wait_for(sub {
+        my @list = grep { / name=nginx-counters .* sub=0 / }
+                   split /\n/, $self->command('CLIENT', 'LIST');
+        return @list == $n;
+    }, 30, "$n connections to Redis");
 }
 
 
