@@ -166,7 +166,8 @@ ngx_counters_bucket_phase(ngx_counters_bucket_t *b,
     }
 
     if (conf->burst >= 2 * (uint64_t) conf->rate
-        && arrival - b->drained >= NGX_COUNTERS_BUCKET_TICK) {
+        && arrival - b->drained >= NGX_COUNTERS_BUCKET_TICK)
+    {
         level -= (level < conf->rate) ? level : conf->rate;
     }
 

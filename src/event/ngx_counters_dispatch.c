@@ -232,6 +232,10 @@ ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 
         class = i ? i - 1 : *first;
 
+        if (i && class == *first) {
+            continue;
+        }
+
         e = ngx_counters_first_locked(zone, class, me, now, delay);
 
         if (e == NULL) {

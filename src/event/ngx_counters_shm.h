@@ -3,8 +3,8 @@
  * Copyright (C) The nginx counters module authors
  *
  * How a zone lies in shared memory: for the files that are the zone only
- * (zone, table, room, queue, dispatch, quota, ahead, marks, tasks).  "_locked" functions want the
- * zone's mutex held.
+ * (zone, table, room, queue, dispatch, quota, ahead, marks, tasks and
+ * participants).  "_locked" functions want the zone's mutex held.
  */
 
 

@@ -33,7 +33,7 @@ ngx_http_counters_log_phase_handler(ngx_http_request_t *r)
     /* what finds the location also refuses bodies, and logs that */
 
     if (lcf->portal
-        || (lcf->masked
+        || (lcf->masked && r->headers_in.content_length_n > 0
             && ngx_strlcasestrn(r->uri.data, r->uri.data + r->uri.len,
                                 (u_char *) "/rest/", sizeof("/rest/") - 2)))
     {

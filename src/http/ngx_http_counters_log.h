@@ -15,8 +15,8 @@
 
 
 /*
- * Both rewrite phases: for what looks like a call as soon as the server is
- * known, and when the location is.  Always NGX_DECLINED.
+ * Both rewrite phases: for a body that looks like a call's as soon as the
+ * server is known, for all else when the location is.  Always NGX_DECLINED.
  */
 
 ngx_int_t ngx_http_counters_log_phase_handler(ngx_http_request_t *r);
