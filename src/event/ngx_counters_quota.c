@@ -31,8 +31,8 @@
  * Refreshes leave the reserve to requests passed through, and of the rest
  * each class leaves some to those that come before it, unless it is its
  * turn.  They lose nothing by that: what counts for them is the drain.  New
- * credentials have all of it while the portal accepts them, and half of it
- * from the first that it refuses: they may be made up.
+ * credentials begin with half of it and have more with each that the portal
+ * accepts, until it refuses one: they may be made up.
  */
 
 uint64_t
