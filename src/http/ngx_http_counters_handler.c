@@ -9,8 +9,8 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
-#include "ngx_http_counters_commands.h"
-#include "ngx_http_counters_nodes.h"
+#include "ngx_http_counters_client_batch.h"
+#include "ngx_counters_peers.h"
 #include "ngx_http_counters_serve.h"
 
 

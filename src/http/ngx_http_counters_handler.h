@@ -11,8 +11,8 @@
 #define _NGX_HTTP_COUNTERS_HANDLER_H_INCLUDED_
 
 
-#include "ngx_http_counters_module.h"
-#include "ngx_http_counters_refresh.h"
+#include "ngx_http_counters_conf.h"
+#include "ngx_counters_refresh.h"
 
 
 struct ngx_http_counters_ctx_s {

@@ -11,7 +11,7 @@
 #define _NGX_HTTP_COUNTERS_LOG_H_INCLUDED_
 
 
-#include "ngx_http_counters_module.h"
+#include "ngx_http_counters_conf.h"
 
 
 /*

@@ -9,10 +9,10 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
-#include "ngx_http_counters_commands.h"
+#include "ngx_http_counters_client_batch.h"
 #include "ngx_http_counters_response.h"
 #include "ngx_http_counters_serve.h"
-#include "ngx_http_counters_store.h"
+#include "ngx_counters_redis_store.h"
 
 
 /* an entry is forced by counters_bypass at most so often, milliseconds */

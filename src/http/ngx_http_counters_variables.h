@@ -8,7 +8,7 @@
 #define _NGX_HTTP_COUNTERS_VARIABLES_H_INCLUDED_
 
 
-#include "ngx_http_counters_module.h"
+#include "ngx_http_counters_conf.h"
 
 
 /* registers $counters_cache_status and the others, in preconfiguration */

@@ -1,0 +1,86 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * The setters of the directives inside counters_portal.  Their "conf" is an
+ * ngx_http_counters_block_t; a text that they return follows the directive's
+ * name.
+ */
+
+
+#ifndef _NGX_HTTP_COUNTERS_SETTERS_H_INCLUDED_
+#define _NGX_HTTP_COUNTERS_SETTERS_H_INCLUDED_
+
+
+#include "ngx_http_counters_conf.h"
+
+
+/* a counters_portal block while it is read */
+
+typedef struct {
+    ngx_http_counters_portal_t  *portal;
+    ngx_uint_t                   seen;        /* 1 << index of a directive */
+    ngx_msec_t                   ttl;         /* of methods without their own */
+    ngx_str_t                    webhook;     /* judged when url is known */
+} ngx_http_counters_block_t;
+
+
+/* directives that are one time, 0 allowed: cmd->offset is into the portal */
+
+char *ngx_http_counters_set_time(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+char *ngx_http_counters_set_url(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_redis(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_webhook(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_methods(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_stale(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_rate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_reserve(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_batch(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_ahead(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_secret(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_max_body(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_ca(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_verify(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_counters_set_events_token(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+/* what setters share; each logs what it does not like */
+
+char *ngx_http_counters_parse_time(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_conf_num_bounds_t *bounds, ngx_msec_t *msec);
+char *ngx_http_counters_invalid_value(ngx_conf_t *cf, ngx_str_t *value);
+char *ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value);
+
+/* whether the name in args[n] is new; those from args[2] on must be known */
+
+char *ngx_http_counters_parameter_once(ngx_conf_t *cf, ngx_uint_t n);
+
+/* whether "arg" is name=value; "name" includes the sign */
+
+ngx_uint_t ngx_http_counters_parameter(ngx_str_t *arg, const char *name,
+    ngx_str_t *value);
+
+
+#endif /* _NGX_HTTP_COUNTERS_SETTERS_H_INCLUDED_ */

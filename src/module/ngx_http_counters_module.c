@@ -1,0 +1,572 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ */
+
+
+#include "ngx_http_counters_conf.h"
+#include "ngx_http_counters_log.h"
+#include "ngx_http_counters_portal.h"
+#include "ngx_http_counters_setters.h"
+#include "ngx_http_counters_variables.h"
+#include "ngx_counters_worker.h"
+#include "ngx_http_counters_passed_limits.h"
+
+
+/* a location's configuration, and what only its checks need */
+
+typedef struct {
+    ngx_http_counters_loc_conf_t   loc;
+    ngx_http_handler_pt            handler;   /* the location's, if ours */
+    u_char                        *file;      /* where counters_user is */
+    ngx_uint_t                     line;
+} ngx_http_counters_checked_conf_t;
+
+
+static ngx_int_t ngx_http_counters_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_counters_postconfiguration(ngx_conf_t *cf);
+static void *ngx_http_counters_create_main_conf(ngx_conf_t *cf);
+static void *ngx_http_counters_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_counters_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static void ngx_http_counters_merge_noname(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_counters_checked_conf_t *prev,
+    ngx_http_counters_checked_conf_t *conf);
+static char *ngx_http_counters_merge_user(ngx_conf_t *cf,
+    ngx_http_core_loc_conf_t *clcf, ngx_http_counters_checked_conf_t *conf);
+static char *ngx_http_counters_user_error(ngx_conf_t *cf,
+    ngx_http_core_loc_conf_t *clcf, ngx_http_counters_checked_conf_t *conf,
+    char *text);
+static char *ngx_http_counters_set_portal(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_counters_set_user(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_counters_set_enum(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_counters_enum(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_conf_enum_t *e, ngx_uint_t *n);
+static char *ngx_http_counters_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_counters_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_counters_set_events(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_counters_set_handler(ngx_conf_t *cf, void *conf,
+    ngx_http_counters_portal_t **portal, ngx_http_handler_pt handler);
+static char *ngx_http_counters_named_portal(ngx_conf_t *cf,
+    ngx_http_counters_portal_t **portal);
+
+
+static ngx_conf_enum_t  ngx_http_counters_times[] = {
+    { ngx_string("original"), NGX_HTTP_COUNTERS_TIME_ORIGINAL },
+    { ngx_string("current"), NGX_HTTP_COUNTERS_TIME_CURRENT },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_counters_status_formats[] = {
+    { ngx_string("html"), NGX_HTTP_COUNTERS_STATUS_HTML },
+    { ngx_string("json"), NGX_HTTP_COUNTERS_STATUS_JSON },
+    { ngx_string("prometheus"), NGX_HTTP_COUNTERS_STATUS_PROMETHEUS },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_counters_commands[] = {
+
+    { ngx_string("counters_portal"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_counters_portal_block,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("counters"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_counters_set_portal,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("counters_user"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_counters_set_user,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_counters_loc_conf_t, user),
+      NULL },
+
+    { ngx_string("counters_bypass"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_set_predicate_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_counters_loc_conf_t, bypass),
+      NULL },
+
+    { ngx_string("counters_headers"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_counters_loc_conf_t, headers),
+      NULL },
+
+    { ngx_string("counters_time"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_counters_set_enum,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_counters_loc_conf_t, time),
+      &ngx_http_counters_times },
+
+    { ngx_string("counters_status"),
+      NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_counters_set_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("counters_purge"),
+      NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_counters_set_purge,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("counters_events"),
+      NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_counters_set_events,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_counters_module_ctx = {
+    ngx_http_counters_preconfiguration,    /* preconfiguration */
+    ngx_http_counters_postconfiguration,   /* postconfiguration */
+
+    ngx_http_counters_create_main_conf,    /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_counters_create_loc_conf,     /* create location configuration */
+    ngx_http_counters_merge_loc_conf       /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_counters_module = {
+    NGX_MODULE_V1,
+    &ngx_http_counters_module_ctx,         /* module context */
+    ngx_http_counters_commands,            /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    ngx_http_counters_init_module,         /* init module */
+    ngx_http_counters_init_worker,         /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_counters_exit_worker,         /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_counters_preconfiguration(ngx_conf_t *cf)
+{
+    return ngx_http_counters_add_variables(cf);
+}
+
+
+static ngx_int_t
+ngx_http_counters_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt            *h;
+    ngx_http_core_main_conf_t      *cmcf;
+    ngx_http_counters_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_counters_module);
+
+    if (mcf->portals.nelts == 0) {
+        return NGX_OK;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_counters_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_SERVER_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_counters_log_phase_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_counters_log_phase_handler;
+
+    ngx_http_counters_watch_init();
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_counters_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_counters_main_conf_t  *mcf;
+
+    mcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_counters_main_conf_t));
+    if (mcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&mcf->portals, cf->pool, 4,
+                       sizeof(ngx_http_counters_portal_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return mcf;
+}
+
+
+static void *
+ngx_http_counters_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_counters_checked_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_counters_checked_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->loc.user = NULL;
+     *     conf->loc.status = NULL;
+     *     conf->loc.status_format = NGX_HTTP_COUNTERS_STATUS_AUTO;
+     *     conf->loc.purge = NULL;
+     *     conf->loc.events = NULL;
+     *     conf->handler = NULL;
+     *     conf->line = 0;
+     */
+
+    conf->loc.portal = NGX_CONF_UNSET_PTR;
+    conf->loc.bypass = NGX_CONF_UNSET_PTR;
+    conf->loc.headers = NGX_CONF_UNSET;
+    conf->loc.time = NGX_CONF_UNSET_UINT;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_counters_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_counters_loc_conf_t *prev = parent;
+    ngx_http_counters_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_core_srv_conf_t      *cscf;
+    ngx_http_counters_loc_conf_t  *server;
+
+    ngx_conf_merge_ptr_value(conf->portal, prev->portal, NULL);
+    ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
+    ngx_conf_merge_value(conf->headers, prev->headers, 1);
+    ngx_conf_merge_uint_value(conf->time, prev->time,
+                              NGX_HTTP_COUNTERS_TIME_ORIGINAL);
+
+    if (conf->user == NULL) {
+        conf->user = prev->user;
+    }
+
+    if (conf->portal) {
+        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+        server = cscf->ctx->loc_conf[ngx_http_counters_module.ctx_index];
+        server->masked = 1;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname) {
+        ngx_http_counters_merge_noname(clcf, parent, child);
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_counters_merge_user(cf, clcf, child);
+}
+
+
+/* an "if" or a limit_except goes on with the handler of its location */
+
+static void
+ngx_http_counters_merge_noname(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_counters_checked_conf_t *prev,
+    ngx_http_counters_checked_conf_t *conf)
+{
+    conf->loc.status = prev->loc.status;
+    conf->loc.status_format = prev->loc.status_format;
+    conf->loc.purge = prev->loc.purge;
+    conf->loc.events = prev->loc.events;
+    conf->handler = prev->handler;
+
+    if (clcf->handler == NULL) {
+        clcf->handler = conf->handler;
+    }
+}
+
+
+/*
+ * Where counters and counters_user are in effect the location is a managed
+ * one.  An inherited counters_user leaves other handlers in their place.
+ */
+
+static char *
+ngx_http_counters_merge_user(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
+    ngx_http_counters_checked_conf_t *conf)
+{
+    ngx_uint_t  own;
+
+    if (conf->loc.user == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    own = (conf->line != 0);
+
+    if (conf->loc.portal == NULL) {
+
+        /* a server's may be meant for its locations */
+
+        if (own && clcf->name.len) {
+            return ngx_http_counters_user_error(cf, clcf, conf,
+                                                "has no \"counters\"");
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (clcf->handler) {
+
+        if (own) {
+            return ngx_http_counters_user_error(cf, clcf, conf,
+                                     "conflicts with the location's handler");
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (conf->loc.portal->webhook.kind == NGX_COUNTERS_CRED_NONE) {
+        return ngx_http_counters_user_error(cf, clcf, conf,
+                                    "needs a \"webhook\" of the portal");
+    }
+
+    conf->handler = ngx_http_counters_managed_handler;
+    clcf->handler = conf->handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_counters_user_error(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
+    ngx_http_counters_checked_conf_t *conf, char *text)
+{
+    if (conf->line) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"counters_user\" directive %s in %s:%ui",
+                      text, conf->file, conf->line);
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "inherited \"counters_user\" directive %s in "
+                           "location \"%V\"", text, &clcf->name);
+    }
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_counters_set_portal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_loc_conf_t *lcf = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (lcf->portal != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        lcf->portal = NULL;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_counters_named_portal(cf, &lcf->portal);
+}
+
+
+static char *
+ngx_http_counters_set_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_checked_conf_t *checked = conf;
+
+    checked->file = cf->conf_file->file.name.data;
+    checked->line = cf->conf_file->line;
+
+    return ngx_http_set_complex_value_slot(cf, cmd, &checked->loc);
+}
+
+
+/* ngx_conf_set_enum_slot() does not tell which directive it is */
+
+static char *
+ngx_http_counters_set_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t   *value;
+    ngx_uint_t  *n;
+
+    value = cf->args->elts;
+    n = (ngx_uint_t *) ((char *) conf + cmd->offset);
+
+    if (*n != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    return ngx_http_counters_enum(cf, &value[1], cmd->post, n);
+}
+
+
+static char *
+ngx_http_counters_enum(ngx_conf_t *cf, ngx_str_t *value, ngx_conf_enum_t *e,
+    ngx_uint_t *n)
+{
+    for ( /* void */ ; e->name.len; e++) {
+        if (ngx_strcmp(e->name.data, value->data) == 0) {
+            *n = e->value;
+            return NGX_CONF_OK;
+        }
+    }
+
+    return ngx_http_counters_invalid_value(cf, value);
+}
+
+
+static char *
+ngx_http_counters_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_loc_conf_t *lcf = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 3
+        && ngx_http_counters_enum(cf, &value[2],
+                                  ngx_http_counters_status_formats,
+                                  &lcf->status_format)
+           != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_counters_set_handler(cf, conf, &lcf->status,
+                                         ngx_http_counters_status_handler);
+}
+
+
+static char *
+ngx_http_counters_set_purge(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_loc_conf_t *lcf = conf;
+
+    return ngx_http_counters_set_handler(cf, conf, &lcf->purge,
+                                         ngx_http_counters_purge_handler);
+}
+
+
+static char *
+ngx_http_counters_set_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_counters_loc_conf_t *lcf = conf;
+
+    char  *rv;
+
+    rv = ngx_http_counters_set_handler(cf, conf, &lcf->events,
+                                       ngx_http_counters_events_handler);
+
+    if (rv == NGX_CONF_OK && lcf->events->events_tokens == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"counters_events\" needs an \"events_token\" in "
+                           "\"counters_portal\" \"%V\"", &lcf->events->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return rv;
+}
+
+
+static char *
+ngx_http_counters_set_handler(ngx_conf_t *cf, void *conf,
+    ngx_http_counters_portal_t **portal, ngx_http_handler_pt handler)
+{
+    ngx_http_counters_checked_conf_t *checked = conf;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (*portal) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "conflicts with another handler of this location";
+    }
+
+    checked->handler = handler;
+    clcf->handler = handler;
+
+    return ngx_http_counters_named_portal(cf, portal);
+}
+
+
+/* the portal that the directive's first argument names */
+
+static char *
+ngx_http_counters_named_portal(ngx_conf_t *cf,
+    ngx_http_counters_portal_t **portal)
+{
+    ngx_str_t                      *value;
+    ngx_http_counters_main_conf_t  *mcf;
+
+    value = cf->args->elts;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_counters_module);
+
+    *portal = ngx_http_counters_portal_find(mcf, &value[1]);
+
+    if (*portal == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown portal \"%V\" in \"%V\" directive, it "
+                           "must be defined above", &value[1], &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}

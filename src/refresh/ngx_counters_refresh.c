@@ -1,0 +1,535 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+
+#include "ngx_counters_flight.h"
+#include "ngx_http_counters_handler.h"
+#include "ngx_counters_redis_store.h"
+
+
+/* beyond the Redis timeout, for a lease while Redis is asked */
+#define NGX_HTTP_COUNTERS_LEASE  1000
+
+/* between two lines of the log about no more room, milliseconds */
+#define NGX_HTTP_COUNTERS_FULL   10000
+
+
+static void ngx_http_counters_ask(ngx_http_counters_worker_t *w,
+    ngx_http_counters_item_t *item, ngx_counters_class_e class);
+static ngx_int_t ngx_http_counters_keep(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key);
+static void ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_uint_t class,
+    ngx_counters_answer_in_t *answer);
+static void ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_counters_class_e class);
+static void ngx_http_counters_full(ngx_http_counters_worker_t *w,
+    ngx_int_t rc, uint64_t now);
+static void ngx_http_counters_scan(ngx_http_counters_worker_t *w,
+    ngx_queue_t *bucket, ngx_uint_t check);
+static ngx_uint_t ngx_http_counters_settled(ngx_http_counters_item_t *item);
+static void ngx_http_counters_check(ngx_http_counters_worker_t *w,
+    ngx_http_counters_item_t *item, ngx_uint_t check);
+static void ngx_http_counters_done(ngx_http_counters_worker_t *w,
+    ngx_http_counters_item_t *item, ngx_counters_answer_in_t *answer);
+static ngx_int_t ngx_http_counters_view(ngx_http_counters_item_t *item,
+    ngx_counters_answer_in_t *answer);
+
+
+#define ngx_http_counters_bucket(w, key)                                      \
+    &(w)->waiters[ngx_counters_key_hash(key) % NGX_HTTP_COUNTERS_BUCKETS]
+
+
+ngx_int_t
+ngx_http_counters_refresh_look(ngx_http_counters_worker_t *w,
+    ngx_http_counters_item_t *item)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_counters_zone_lookup(w->portal->zone, &item->key,
+                                  ngx_http_counters_now(),
+                                  item->ctx->request->pool, &item->view);
+
+    item->stored = (rc == NGX_OK);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
+    ngx_http_counters_item_t *item, const ngx_counters_cred_t *cred)
+{
+    uint64_t            now;
+    ngx_int_t           rc;
+    ngx_counters_ask_t  ask;
+
+    now = ngx_http_counters_now();
+
+    ask.class = NGX_COUNTERS_STALE;
+    ask.lease = w->portal->fetch.timeout + NGX_HTTP_COUNTERS_LEASE;
+    ask.seen = item->view.fetched;
+    ask.wait = 0;
+    ask.check = 0;
+    ask.force = 0;
+
+    if (ngx_counters_creds_keep(w->creds, item->key.cred, cred, now, 0)
+        != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_counters_zone_acquire(w->portal->zone, &item->key,
+                                   ngx_http_counters_me(), &ask, now);
+
+    if (rc == NGX_OK) {
+        item->force = 0;
+        item->seen = item->view.fetched;
+        ngx_http_counters_ask(w, item, NGX_COUNTERS_STALE);
+    }
+
+    return (rc == NGX_ERROR || rc == NGX_BUSY) ? NGX_DECLINED : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
+    ngx_http_counters_item_t *item)
+{
+    uint64_t            now;
+    ngx_int_t           rc;
+    ngx_counters_ask_t  ask;
+
+    now = ngx_http_counters_now();
+
+    ask.class = NGX_COUNTERS_WAITING;
+    ask.lease = w->portal->fetch.timeout + NGX_HTTP_COUNTERS_LEASE;
+    ask.seen = item->seen;
+    ask.wait = 1;
+    ask.check = 0;
+    ask.force = item->ctx->bypass;
+
+    rc = ngx_counters_zone_acquire(w->portal->zone, &item->key,
+                                   ngx_http_counters_me(), &ask, now);
+
+    if (rc == NGX_DECLINED) {
+        return NGX_DECLINED;
+    }
+
+    if (rc == NGX_ERROR || rc == NGX_BUSY) {
+        ngx_http_counters_full(w, rc, now);
+
+        /* what cannot be kept is passed on, if somebody can and quota is */
+
+        if (rc == NGX_ERROR && !item->ctx->managed && !item->view.dry) {
+            return NGX_ERROR;
+        }
+    }
+
+    item->waiting = 1;
+    ngx_queue_insert_tail(ngx_http_counters_bucket(w, &item->key),
+                          &item->queue);
+
+    if (w->nwaiters++ == 0 && !w->poll.timer_set) {
+        ngx_add_timer(&w->poll, NGX_HTTP_COUNTERS_POLL);
+    }
+
+    if (rc == NGX_OK) {
+        item->leader = 1;
+        ngx_http_counters_ask(w, item, NGX_COUNTERS_WAITING);
+
+    } else {
+        /* its class may have risen */
+        ngx_http_counters_flight_pump_later(w);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+void
+ngx_http_counters_refresh_leave(ngx_http_counters_worker_t *w,
+    ngx_http_counters_item_t *item)
+{
+    if (!item->waiting) {
+        return;
+    }
+
+    ngx_queue_remove(&item->queue);
+    item->waiting = 0;
+
+    if (--w->nwaiters == 0 && w->poll.timer_set) {
+        ngx_del_timer(&w->poll);
+    }
+}
+
+
+/* the lease is ours: Redis first, unless the portal's own word is wanted */
+
+static void
+ngx_http_counters_ask(ngx_http_counters_worker_t *w,
+    ngx_http_counters_item_t *item, ngx_counters_class_e class)
+{
+    if (!item->force
+        && ngx_http_counters_store_read(w, &item->key, item->seen, class,
+                                        ngx_http_counters_read_handler)
+           == NGX_OK)
+    {
+        return;
+    }
+
+    (void) ngx_http_counters_keep(w, &item->key);
+
+    ngx_http_counters_enqueue(w, &item->key, class);
+}
+
+
+/*
+ * The portal is to be asked: only then is the credential needed, which those
+ * who wait bring along.
+ */
+
+static ngx_int_t
+ngx_http_counters_keep(ngx_http_counters_worker_t *w, ngx_counters_key_t *key)
+{
+    ngx_queue_t               *q, *bucket;
+    ngx_http_counters_item_t  *item;
+
+    bucket = ngx_http_counters_bucket(w, key);
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = ngx_queue_next(q))
+    {
+        item = ngx_queue_data(q, ngx_http_counters_item_t, queue);
+
+        if (ngx_memcmp(&item->key, key, sizeof(ngx_counters_key_t)) == 0) {
+            return ngx_counters_creds_keep(w->creds, key->cred,
+                                           &item->ctx->cred,
+                                           ngx_http_counters_now(), 0);
+        }
+    }
+
+    return ngx_counters_creds_find(w->creds, key->cred) ? NGX_OK
+                                                        : NGX_DECLINED;
+}
+
+
+/* newer than what is known, or nothing */
+
+static void
+ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_uint_t class,
+    ngx_counters_answer_in_t *answer)
+{
+    ngx_counters_view_t  view;
+
+    if (answer || w->closing) {
+        ngx_http_counters_refresh_finish(w, key, answer);
+        return;
+    }
+
+    (void) ngx_counters_zone_lookup(w->portal->zone, key,
+                                    ngx_http_counters_now(), NULL, &view);
+
+    if ((view.hold == NGX_COUNTERS_OPEN || view.hold == NGX_COUNTERS_LIMITED)
+        && ngx_http_counters_keep(w, key) == NGX_OK)
+    {
+        ngx_http_counters_enqueue(w, key, class);
+        return;
+    }
+
+    /* nobody waits any more, or the portal is not asked either */
+
+    ngx_http_counters_refresh_finish(w, key, NULL);
+    ngx_http_counters_scan(w, ngx_http_counters_bucket(w, key), 0);
+}
+
+
+static void
+ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_counters_class_e class)
+{
+    uint64_t   now;
+    ngx_int_t  rc;
+
+    ngx_time_update();
+    now = ngx_http_counters_now();
+
+    rc = ngx_counters_zone_enqueue(w->portal->zone, key,
+                                   ngx_http_counters_me(), class, 0, now);
+
+    if (rc == NGX_BUSY) {
+        ngx_http_counters_full(w, rc, now);
+    }
+
+    ngx_http_counters_flight_pump_later(w);
+}
+
+
+/* nobody reads a line for each request that finds it so */
+
+static void
+ngx_http_counters_full(ngx_http_counters_worker_t *w, ngx_int_t rc,
+    uint64_t now)
+{
+    if (now >= w->full && now < w->full + NGX_HTTP_COUNTERS_FULL) {
+        return;
+    }
+
+    w->full = now;
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "counters_portal \"%V\": the %s is full", &w->portal->name,
+                  rc == NGX_BUSY ? "refresh queue" : "zone");
+}
+
+
+/* waiters */
+
+
+void
+ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_counters_answer_in_t *answer)
+{
+    uint64_t                   wake;
+    ngx_uint_t                 stored;
+    ngx_queue_t                done, *q, *next, *bucket;
+    ngx_http_counters_item_t  *item;
+
+    wake = ngx_counters_zone_finish(w->portal->zone, key,
+                                    ngx_http_counters_me(), answer,
+                                    ngx_http_counters_now(), &stored);
+
+    ngx_queue_init(&done);
+
+    bucket = ngx_http_counters_bucket(w, key);
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        item = ngx_queue_data(q, ngx_http_counters_item_t, queue);
+
+        if (ngx_memcmp(&item->key, key, sizeof(ngx_counters_key_t)) == 0) {
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&done, q);
+        }
+    }
+
+    if (wake) {
+        ngx_http_counters_wake(wake);
+    }
+
+    /* answering one may take others out of the list, or end them */
+
+    while (!ngx_queue_empty(&done)) {
+        q = ngx_queue_head(&done);
+        item = ngx_queue_data(q, ngx_http_counters_item_t, queue);
+
+        if (answer == NULL) {
+            /* nothing was learnt: it goes back and asks for itself */
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(bucket, q);
+            continue;
+        }
+
+        ngx_http_counters_done(w, item, answer);
+    }
+}
+
+
+/* "answer": for when the zone could not keep it */
+
+static void
+ngx_http_counters_done(ngx_http_counters_worker_t *w,
+    ngx_http_counters_item_t *item, ngx_counters_answer_in_t *answer)
+{
+    ngx_http_counters_refresh_leave(w, item);
+
+    if (ngx_http_counters_refresh_look(w, item) != NGX_OK && answer) {
+        (void) ngx_http_counters_view(item, answer);
+    }
+
+    ngx_http_counters_item_done(item);
+}
+
+
+static ngx_int_t
+ngx_http_counters_view(ngx_http_counters_item_t *item,
+    ngx_counters_answer_in_t *answer)
+{
+    u_char                      *p;
+    uint64_t                     now;
+    ngx_counters_view_t         *view;
+    ngx_http_counters_portal_t  *portal;
+
+    view = &item->view;
+    portal = item->ctx->portal;
+    now = ngx_http_counters_now();
+
+    p = ngx_pnalloc(item->ctx->request->pool,
+                    answer->headers.len + answer->body.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    view->kind = answer->kind;
+    view->origin = answer->origin;
+    view->status = answer->status;
+    view->fetched = answer->fetched;
+    view->remains = (int64_t) (answer->fetched + answer->ttl) - (int64_t) now;
+
+    /* what comes from Redis may be old */
+
+    view->fresh = ngx_counters_freshness(now, answer->fetched, answer->ttl,
+                                         portal->stale, portal->stale_error,
+                                         0);
+
+    view->headers.data = p;
+    view->headers.len = answer->headers.len;
+    p = ngx_cpymem(p, answer->headers.data, answer->headers.len);
+
+    view->body.data = p;
+    view->body.len = answer->body.len;
+    ngx_memcpy(p, answer->body.data, answer->body.len);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_counters_refresh_scan(ngx_http_counters_worker_t *w,
+    ngx_uint_t check)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_COUNTERS_BUCKETS && w->nwaiters; i++) {
+        ngx_http_counters_scan(w, &w->waiters[i], check);
+    }
+}
+
+
+static void
+ngx_http_counters_scan(ngx_http_counters_worker_t *w, ngx_queue_t *bucket,
+    ngx_uint_t check)
+{
+    ngx_queue_t                todo, *q;
+    ngx_http_counters_item_t  *item;
+
+    if (ngx_queue_empty(bucket)) {
+        return;
+    }
+
+    ngx_queue_init(&todo);
+    ngx_queue_add(&todo, bucket);
+    ngx_queue_init(bucket);
+
+    while (!ngx_queue_empty(&todo)) {
+        q = ngx_queue_head(&todo);
+        item = ngx_queue_data(q, ngx_http_counters_item_t, queue);
+
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(bucket, q);
+
+        ngx_http_counters_check(w, item, check);
+    }
+}
+
+
+static void
+ngx_http_counters_check(ngx_http_counters_worker_t *w,
+    ngx_http_counters_item_t *item, ngx_uint_t check)
+{
+    uint64_t            now;
+    ngx_int_t           rc;
+    ngx_counters_ask_t  ask;
+
+    now = ngx_http_counters_now();
+
+    (void) ngx_counters_zone_lookup(w->portal->zone, &item->key, now, NULL,
+                                    &item->view);
+
+    if (ngx_http_counters_settled(item)) {
+        ngx_http_counters_done(w, item, NULL);
+        return;
+    }
+
+    if (item->view.refreshing && !check) {
+        return;
+    }
+
+    ask.class = NGX_COUNTERS_WAITING;
+    ask.lease = w->portal->fetch.timeout + NGX_HTTP_COUNTERS_LEASE;
+    ask.seen = item->seen;
+    ask.wait = 1;
+    ask.check = check;
+    ask.force = item->ctx->bypass;
+
+    rc = ngx_counters_zone_acquire(w->portal->zone, &item->key,
+                                   ngx_http_counters_me(), &ask, now);
+
+    if (rc == NGX_OK) {
+        item->leader = 1;
+        ngx_http_counters_ask(w, item, NGX_COUNTERS_WAITING);
+    }
+}
+
+
+/* whether there is something to answer with, or nothing to wait for */
+
+static ngx_uint_t
+ngx_http_counters_settled(ngx_http_counters_item_t *item)
+{
+    ngx_counters_view_t  *view;
+
+    view = &item->view;
+
+    switch (view->hold) {
+
+    case NGX_COUNTERS_BACKOFF:
+    case NGX_COUNTERS_OVERLOADED:
+    case NGX_COUNTERS_OPERATED:
+        if (!view->flying && !view->leased) {
+            return 1;
+        }
+        break;
+
+    case NGX_COUNTERS_LIMITED:
+        if (!view->flying && view->kind == NGX_COUNTERS_DATA) {
+            return 1;
+        }
+        break;
+
+    default: /* NGX_COUNTERS_OPEN */
+        break;
+    }
+
+    if (view->kind == NGX_COUNTERS_EMPTY) {
+        return 0;
+    }
+
+    if (view->fetched > item->seen) {
+        return 1;
+    }
+
+    return !item->force && view->kind == NGX_COUNTERS_DATA
+           && view->fresh != NGX_COUNTERS_IF_ERROR;
+}
+
+
+void
+ngx_http_counters_refresh_alarm(ngx_http_counters_worker_t *w)
+{
+    ngx_http_counters_wake(~(uint64_t) 0);
+    ngx_http_counters_refresh_scan(w, 0);
+    ngx_http_counters_flight_pump_later(w);
+}
