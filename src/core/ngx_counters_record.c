@@ -11,34 +11,34 @@
 
 /* the bytes before the MAC, which it covers */
 
-#define NGX_COUNTERS_ENTRY_FIXED_LEN                                          \
-    (NGX_COUNTERS_ENTRY_HEADER_LEN - NGX_COUNTERS_ENTRY_MAC_LEN)
+#define NGX_COUNTERS_RECORD_FIXED_LEN                                         \
+    (NGX_COUNTERS_RECORD_HEADER_LEN - NGX_COUNTERS_RECORD_MAC_LEN)
 
 
-static int ngx_counters_entry_mac(ngx_counters_hmac_t *hmac,
+static int ngx_counters_record_mac(ngx_counters_hmac_t *hmac,
     const unsigned char *digest, const unsigned char *fixed,
-    const ngx_counters_entry_t *e, unsigned char *mac);
-static unsigned char *ngx_counters_entry_write(unsigned char *p, uint64_t n,
+    const ngx_counters_record_t *e, unsigned char *mac);
+static unsigned char *ngx_counters_record_write(unsigned char *p, uint64_t n,
     size_t size);
-static uint64_t ngx_counters_entry_read(const unsigned char *p, size_t size);
+static uint64_t ngx_counters_record_read(const unsigned char *p, size_t size);
 
 
-static const unsigned char  ngx_counters_entry_magic[] = {
-    'B', '2', '4', 'C', NGX_COUNTERS_ENTRY_VERSION, 0
+static const unsigned char  ngx_counters_record_magic[] = {
+    'B', '2', '4', 'C', NGX_COUNTERS_RECORD_VERSION, 0
 };
 
 
 size_t
-ngx_counters_entry_len(const ngx_counters_entry_t *e)
+ngx_counters_record_len(const ngx_counters_record_t *e)
 {
-    return NGX_COUNTERS_ENTRY_HEADER_LEN + e->headers.len + e->body.len;
+    return NGX_COUNTERS_RECORD_HEADER_LEN + e->headers.len + e->body.len;
 }
 
 
 int
-ngx_counters_entry_encode(ngx_counters_hmac_t *hmac,
+ngx_counters_record_encode(ngx_counters_hmac_t *hmac,
     const unsigned char digest[NGX_COUNTERS_DIGEST_LEN],
-    const ngx_counters_entry_t *e, unsigned char *out)
+    const ngx_counters_record_t *e, unsigned char *out)
 {
     unsigned char  *p;
 
@@ -46,20 +46,20 @@ ngx_counters_entry_encode(ngx_counters_hmac_t *hmac,
         return NGX_COUNTERS_ERROR;
     }
 
-    memcpy(out, ngx_counters_entry_magic, sizeof(ngx_counters_entry_magic));
+    memcpy(out, ngx_counters_record_magic, sizeof(ngx_counters_record_magic));
 
-    p = out + sizeof(ngx_counters_entry_magic);
-    p = ngx_counters_entry_write(p, e->status, 2);
-    p = ngx_counters_entry_write(p, e->fetched, 8);
-    p = ngx_counters_entry_write(p, e->ttl, 4);
-    p = ngx_counters_entry_write(p, e->headers.len, 4);
-    p = ngx_counters_entry_write(p, e->body.len, 4);
+    p = out + sizeof(ngx_counters_record_magic);
+    p = ngx_counters_record_write(p, e->status, 2);
+    p = ngx_counters_record_write(p, e->fetched, 8);
+    p = ngx_counters_record_write(p, e->ttl, 4);
+    p = ngx_counters_record_write(p, e->headers.len, 4);
+    p = ngx_counters_record_write(p, e->body.len, 4);
 
-    if (ngx_counters_entry_mac(hmac, digest, out, e, p) != NGX_COUNTERS_OK) {
+    if (ngx_counters_record_mac(hmac, digest, out, e, p) != NGX_COUNTERS_OK) {
         return NGX_COUNTERS_ERROR;
     }
 
-    p += NGX_COUNTERS_ENTRY_MAC_LEN;
+    p += NGX_COUNTERS_RECORD_MAC_LEN;
 
     if (e->headers.len) {
         memcpy(p, e->headers.data, e->headers.len);
@@ -75,22 +75,22 @@ ngx_counters_entry_encode(ngx_counters_hmac_t *hmac,
 
 
 int
-ngx_counters_entry_decode(ngx_counters_hmac_t *hmac,
+ngx_counters_record_decode(ngx_counters_hmac_t *hmac,
     const unsigned char digest[NGX_COUNTERS_DIGEST_LEN],
-    const ngx_counters_str_t *in, ngx_counters_entry_t *e)
+    const ngx_counters_str_t *in, ngx_counters_record_t *e)
 {
     size_t          rest;
     uint64_t        headers, body;
-    unsigned char  *p, mac[NGX_COUNTERS_ENTRY_MAC_LEN];
+    unsigned char  *p, mac[NGX_COUNTERS_RECORD_MAC_LEN];
 
-    if (in->len < NGX_COUNTERS_ENTRY_HEADER_LEN) {
+    if (in->len < NGX_COUNTERS_RECORD_HEADER_LEN) {
         return NGX_COUNTERS_DECLINED;
     }
 
     p = in->data;
-    rest = in->len - NGX_COUNTERS_ENTRY_HEADER_LEN;
+    rest = in->len - NGX_COUNTERS_RECORD_HEADER_LEN;
 
-    if (memcmp(p, ngx_counters_entry_magic, sizeof(ngx_counters_entry_magic))
+    if (memcmp(p, ngx_counters_record_magic, sizeof(ngx_counters_record_magic))
         != 0)
     {
         return NGX_COUNTERS_DECLINED;
@@ -98,29 +98,29 @@ ngx_counters_entry_decode(ngx_counters_hmac_t *hmac,
 
     /* 32 bits each: the sum cannot overflow */
 
-    headers = ngx_counters_entry_read(p + 20, 4);
-    body = ngx_counters_entry_read(p + 24, 4);
+    headers = ngx_counters_record_read(p + 20, 4);
+    body = ngx_counters_record_read(p + 24, 4);
 
     if (headers + body != rest) {
         return NGX_COUNTERS_DECLINED;
     }
 
-    e->status = (uint16_t) ngx_counters_entry_read(p + 6, 2);
-    e->fetched = ngx_counters_entry_read(p + 8, 8);
-    e->ttl = (uint32_t) ngx_counters_entry_read(p + 16, 4);
+    e->status = (uint16_t) ngx_counters_record_read(p + 6, 2);
+    e->fetched = ngx_counters_record_read(p + 8, 8);
+    e->ttl = (uint32_t) ngx_counters_record_read(p + 16, 4);
 
-    e->headers.data = p + NGX_COUNTERS_ENTRY_HEADER_LEN;
+    e->headers.data = p + NGX_COUNTERS_RECORD_HEADER_LEN;
     e->headers.len = (size_t) headers;
 
     e->body.data = e->headers.data + e->headers.len;
     e->body.len = (size_t) body;
 
-    if (ngx_counters_entry_mac(hmac, digest, p, e, mac) != NGX_COUNTERS_OK
-        || CRYPTO_memcmp(mac, p + NGX_COUNTERS_ENTRY_FIXED_LEN,
-                         NGX_COUNTERS_ENTRY_MAC_LEN)
+    if (ngx_counters_record_mac(hmac, digest, p, e, mac) != NGX_COUNTERS_OK
+        || CRYPTO_memcmp(mac, p + NGX_COUNTERS_RECORD_FIXED_LEN,
+                         NGX_COUNTERS_RECORD_MAC_LEN)
            != 0)
     {
-        memset(e, 0, sizeof(ngx_counters_entry_t));
+        memset(e, 0, sizeof(ngx_counters_record_t));
         return NGX_COUNTERS_DECLINED;
     }
 
@@ -129,8 +129,8 @@ ngx_counters_entry_decode(ngx_counters_hmac_t *hmac,
 
 
 static int
-ngx_counters_entry_mac(ngx_counters_hmac_t *hmac, const unsigned char *digest,
-    const unsigned char *fixed, const ngx_counters_entry_t *e,
+ngx_counters_record_mac(ngx_counters_hmac_t *hmac, const unsigned char *digest,
+    const unsigned char *fixed, const ngx_counters_record_t *e,
     unsigned char *mac)
 {
     unsigned char       full[NGX_COUNTERS_DIGEST_LEN];
@@ -140,7 +140,7 @@ ngx_counters_entry_mac(ngx_counters_hmac_t *hmac, const unsigned char *digest,
     parts[0].len = NGX_COUNTERS_DIGEST_LEN;
 
     parts[1].data = (unsigned char *) fixed;
-    parts[1].len = NGX_COUNTERS_ENTRY_FIXED_LEN;
+    parts[1].len = NGX_COUNTERS_RECORD_FIXED_LEN;
 
     parts[2] = e->headers;
     parts[3] = e->body;
@@ -149,14 +149,14 @@ ngx_counters_entry_mac(ngx_counters_hmac_t *hmac, const unsigned char *digest,
         return NGX_COUNTERS_ERROR;
     }
 
-    memcpy(mac, full, NGX_COUNTERS_ENTRY_MAC_LEN);
+    memcpy(mac, full, NGX_COUNTERS_RECORD_MAC_LEN);
 
     return NGX_COUNTERS_OK;
 }
 
 
 static unsigned char *
-ngx_counters_entry_write(unsigned char *p, uint64_t n, size_t size)
+ngx_counters_record_write(unsigned char *p, uint64_t n, size_t size)
 {
     size_t  i;
 
@@ -170,7 +170,7 @@ ngx_counters_entry_write(unsigned char *p, uint64_t n, size_t size)
 
 
 static uint64_t
-ngx_counters_entry_read(const unsigned char *p, size_t size)
+ngx_counters_record_read(const unsigned char *p, size_t size)
 {
     size_t    i;
     uint64_t  n;

@@ -13,8 +13,8 @@
 #include "ngx_counters_key.h"
 
 
-#define NGX_COUNTERS_ENTRY_VERSION  1
-#define NGX_COUNTERS_ENTRY_MAC_LEN  16
+#define NGX_COUNTERS_RECORD_VERSION  1
+#define NGX_COUNTERS_RECORD_MAC_LEN  16
 
 /*
  * Offset and size in bytes, numbers big-endian:
@@ -32,7 +32,7 @@
  *   44      the headers, "Name: value" CR LF each, then the body
  */
 
-#define NGX_COUNTERS_ENTRY_HEADER_LEN  44
+#define NGX_COUNTERS_RECORD_HEADER_LEN  44
 
 
 typedef struct {
@@ -41,19 +41,19 @@ typedef struct {
     uint16_t                 status;
     ngx_counters_str_t       headers;     /* Content-Type comes first */
     ngx_counters_str_t       body;
-} ngx_counters_entry_t;
+} ngx_counters_record_t;
 
 
-size_t ngx_counters_entry_len(const ngx_counters_entry_t *e);
+size_t ngx_counters_record_len(const ngx_counters_record_t *e);
 
 /*
  * "digest" names the key: a value read under another key does not verify.
- * Writes ngx_counters_entry_len() bytes.
+ * Writes ngx_counters_record_len() bytes.
  */
 
-int ngx_counters_entry_encode(ngx_counters_hmac_t *hmac,
+int ngx_counters_record_encode(ngx_counters_hmac_t *hmac,
     const unsigned char digest[NGX_COUNTERS_DIGEST_LEN],
-    const ngx_counters_entry_t *e, unsigned char *out);
+    const ngx_counters_record_t *e, unsigned char *out);
 
 /*
  * The strings point into "in".  NGX_COUNTERS_DECLINED for any value that is
@@ -61,9 +61,9 @@ int ngx_counters_entry_encode(ngx_counters_hmac_t *hmac,
  * key.
  */
 
-int ngx_counters_entry_decode(ngx_counters_hmac_t *hmac,
+int ngx_counters_record_decode(ngx_counters_hmac_t *hmac,
     const unsigned char digest[NGX_COUNTERS_DIGEST_LEN],
-    const ngx_counters_str_t *in, ngx_counters_entry_t *e);
+    const ngx_counters_str_t *in, ngx_counters_record_t *e);
 
 
 #endif /* _NGX_COUNTERS_RECORD_H_INCLUDED_ */

@@ -224,7 +224,7 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
     uint64_t                     now;
     ngx_uint_t                   i;
     ngx_counters_str_t           in;
-    ngx_counters_entry_t         e;
+    ngx_counters_record_t        e;
     ngx_http_counters_worker_t  *w;
     ngx_http_counters_portal_t  *portal;
 
@@ -239,7 +239,7 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
     in.len = values[0].len;
     in.data = values[0].data;
 
-    if (ngx_counters_entry_decode(w->hmac, rd->digest, &in, &e)
+    if (ngx_counters_record_decode(w->hmac, rd->digest, &in, &e)
         != NGX_COUNTERS_OK
         || e.status != NGX_HTTP_OK
         || e.body.len > portal->fetch.max_body
@@ -320,7 +320,7 @@ ngx_http_counters_store_save(ngx_http_counters_worker_t *w,
     u_char                      *p;
     size_t                       len;
     ngx_str_t                    name, value;
-    ngx_counters_entry_t         e;
+    ngx_counters_record_t        e;
     ngx_http_counters_portal_t  *portal;
     u_char                       digest[NGX_COUNTERS_DIGEST_LEN];
 
@@ -340,7 +340,7 @@ ngx_http_counters_store_save(ngx_http_counters_worker_t *w,
     e.body.len = answer->body.len;
     e.body.data = answer->body.data;
 
-    len = ngx_counters_entry_len(&e);
+    len = ngx_counters_record_len(&e);
 
     p = ngx_alloc(len + ngx_http_counters_name_len(w), ngx_cycle->log);
     if (p == NULL) {
@@ -350,7 +350,7 @@ ngx_http_counters_store_save(ngx_http_counters_worker_t *w,
     value.data = p;
     value.len = len;
 
-    if (ngx_counters_entry_encode(w->hmac, digest, &e, p) == NGX_COUNTERS_OK)
+    if (ngx_counters_record_encode(w->hmac, digest, &e, p) == NGX_COUNTERS_OK)
     {
         name.data = p + len;
         name.len = ngx_http_counters_digest_name(w, name.data, 'c', digest)

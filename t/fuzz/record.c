@@ -36,18 +36,18 @@ check(int cond)
 static void
 sign(const ngx_counters_str_t *in)
 {
-    size_t              headers;
-    unsigned char      *p, mac[NGX_COUNTERS_DIGEST_LEN];
-    ngx_counters_str_t  parts[4];
+    size_t               headers;
+    unsigned char       *p, mac[NGX_COUNTERS_DIGEST_LEN];
+    ngx_counters_str_t   parts[4];
 
-    if (in->len < NGX_COUNTERS_ENTRY_HEADER_LEN) {
+    if (in->len < NGX_COUNTERS_RECORD_HEADER_LEN) {
         return;
     }
 
     p = in->data;
     headers = (size_t) p[20] << 24 | p[21] << 16 | p[22] << 8 | p[23];
 
-    if (headers > in->len - NGX_COUNTERS_ENTRY_HEADER_LEN) {
+    if (headers > in->len - NGX_COUNTERS_RECORD_HEADER_LEN) {
         return;
     }
 
@@ -55,29 +55,29 @@ sign(const ngx_counters_str_t *in)
     parts[0].len = NGX_COUNTERS_DIGEST_LEN;
     parts[1].data = p;
     parts[1].len = FIXED;
-    parts[2].data = p + NGX_COUNTERS_ENTRY_HEADER_LEN;
+    parts[2].data = p + NGX_COUNTERS_RECORD_HEADER_LEN;
     parts[2].len = headers;
     parts[3].data = parts[2].data + headers;
-    parts[3].len = in->len - NGX_COUNTERS_ENTRY_HEADER_LEN - headers;
+    parts[3].len = in->len - NGX_COUNTERS_RECORD_HEADER_LEN - headers;
 
     check(ngx_counters_hmac_entry(hmac, parts, 4, mac) == NGX_COUNTERS_OK);
-    memcpy(p + FIXED, mac, NGX_COUNTERS_ENTRY_MAC_LEN);
+    memcpy(p + FIXED, mac, NGX_COUNTERS_RECORD_MAC_LEN);
 }
 
 
 /* what is accepted is written as it was read */
 
 static void
-again(const ngx_counters_str_t *in, const ngx_counters_entry_t *e)
+again(const ngx_counters_str_t *in, const ngx_counters_record_t *e)
 {
     unsigned char  *out;
 
-    check(e->headers.data == in->data + NGX_COUNTERS_ENTRY_HEADER_LEN);
+    check(e->headers.data == in->data + NGX_COUNTERS_RECORD_HEADER_LEN);
     check(e->body.data == e->headers.data + e->headers.len);
-    check(ngx_counters_entry_len(e) == in->len);
+    check(ngx_counters_record_len(e) == in->len);
 
     out = malloc(in->len);
-    check(ngx_counters_entry_encode(hmac, digest, e, out)
+    check(ngx_counters_record_encode(hmac, digest, e, out)
           == NGX_COUNTERS_OK);
     check(memcmp(out, in->data, in->len) == 0);
 
@@ -88,8 +88,8 @@ again(const ngx_counters_str_t *in, const ngx_counters_entry_t *e)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    ngx_counters_str_t    in;
-    ngx_counters_entry_t  e;
+    ngx_counters_str_t     in;
+    ngx_counters_record_t  e;
 
     if (hmac == NULL) {
         hmac = ngx_counters_hmac_create((const unsigned char *) "fuzz", 4);
@@ -107,7 +107,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         sign(&in);
     }
 
-    if (ngx_counters_entry_decode(hmac, digest, &in, &e) == NGX_COUNTERS_OK) {
+    if (ngx_counters_record_decode(hmac, digest, &in, &e) == NGX_COUNTERS_OK) {
         again(&in, &e);
     }
 

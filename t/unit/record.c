@@ -33,15 +33,15 @@ str(const char *text)
 static int
 decode(const unsigned char *data, size_t len)
 {
-    int                   rc;
-    ngx_counters_str_t    in;
-    ngx_counters_entry_t  e;
+    int                    rc;
+    ngx_counters_str_t     in;
+    ngx_counters_record_t  e;
 
     in.len = len;
     in.data = malloc(len ? len : 1);
     memcpy(in.data, data, len);
 
-    rc = ngx_counters_entry_decode(hmac, digest, &in, &e);
+    rc = ngx_counters_record_decode(hmac, digest, &in, &e);
 
     free(in.data);
 
@@ -53,9 +53,9 @@ static void
 test_round(uint64_t fetched, uint32_t ttl, uint16_t status,
     const char *headers, const char *body)
 {
-    size_t                len;
-    ngx_counters_str_t    in;
-    ngx_counters_entry_t  e, d;
+    size_t                 len;
+    ngx_counters_str_t     in;
+    ngx_counters_record_t  e, d;
 
     e.fetched = fetched;
     e.ttl = ttl;
@@ -63,15 +63,15 @@ test_round(uint64_t fetched, uint32_t ttl, uint16_t status,
     e.headers = str(headers);
     e.body = str(body);
 
-    len = ngx_counters_entry_len(&e);
+    len = ngx_counters_record_len(&e);
     is_int(len, 44 + strlen(headers) + strlen(body), "length");
 
     in.len = len;
     in.data = malloc(len);
 
-    is_int(ngx_counters_entry_encode(hmac, digest, &e, in.data),
+    is_int(ngx_counters_record_encode(hmac, digest, &e, in.data),
            NGX_COUNTERS_OK, "encode");
-    is_int(ngx_counters_entry_decode(hmac, digest, &in, &d), NGX_COUNTERS_OK,
+    is_int(ngx_counters_record_decode(hmac, digest, &in, &d), NGX_COUNTERS_OK,
            "decode");
 
     ok(d.fetched == fetched && d.ttl == ttl && d.status == status, "numbers");
@@ -86,8 +86,8 @@ test_round(uint64_t fetched, uint32_t ttl, uint16_t status,
 static void
 test_layout(void)
 {
-    unsigned char         out[64];
-    ngx_counters_entry_t  e;
+    unsigned char          out[64];
+    ngx_counters_record_t  e;
 
     e.fetched = 0x0102030405060708ULL;
     e.ttl = 0x11121314;
@@ -95,7 +95,7 @@ test_layout(void)
     e.headers = str("HH");
     e.body = str("BBB");
 
-    (void) ngx_counters_entry_encode(hmac, digest, &e, out);
+    (void) ngx_counters_record_encode(hmac, digest, &e, out);
 
     ok(memcmp(out, "B24C\1\0\x21\x22\1\2\3\4\5\6\7\x08\x11\x12\x13\x14"
                    "\0\0\0\2\0\0\0\3", 28) == 0, "the documented bytes");
@@ -106,13 +106,13 @@ test_layout(void)
 static void
 test_too_long(void)
 {
-    unsigned char         out[64];
-    ngx_counters_entry_t  e;
+    unsigned char          out[64];
+    ngx_counters_record_t  e;
 
     memset(&e, 0, sizeof(e));
     e.body.len = (size_t) UINT32_MAX + 1;
 
-    is_int(ngx_counters_entry_encode(hmac, digest, &e, out),
+    is_int(ngx_counters_record_encode(hmac, digest, &e, out),
            NGX_COUNTERS_ERROR, "a body that has no length in 32 bits");
 }
 
@@ -120,12 +120,12 @@ test_too_long(void)
 static void
 test_foreign(void)
 {
-    int                   taken;
-    size_t                i, len;
-    unsigned              bit;
-    unsigned char         out[100], key[4];
-    ngx_counters_entry_t  e;
-    ngx_counters_hmac_t  *own;
+    int                     taken;
+    size_t                  i, len;
+    unsigned                bit;
+    unsigned char           out[100], key[4];
+    ngx_counters_record_t   e;
+    ngx_counters_hmac_t    *own;
 
     memset(&e, 0, sizeof(e));
     e.fetched = 1700000000000ULL;
@@ -134,8 +134,8 @@ test_foreign(void)
     e.headers = str("Content-Type: a\r\n");
     e.body = str("{\"result\":[]}");
 
-    len = ngx_counters_entry_len(&e);
-    (void) ngx_counters_entry_encode(hmac, digest, &e, out);
+    len = ngx_counters_record_len(&e);
+    (void) ngx_counters_record_encode(hmac, digest, &e, out);
 
     is_int(decode(out, len), NGX_COUNTERS_OK, "whole");
 
