@@ -1,8 +1,6 @@
 
 /*
  * Copyright (C) The nginx counters module authors
- *
- * counters_events: the portal's outgoing webhooks.
  */
 
 
@@ -13,7 +11,8 @@
 #include "ngx_counters_task.h"
 #include "ngx_counters_tasks.h"
 #include "ngx_http_counters_admin.h"
-#include "ngx_http_counters_handler.h"
+#include "ngx_http_counters_events.h"
+#include "ngx_http_counters_request.h"
 #include "ngx_counters_inquiry.h"
 
 

@@ -9,7 +9,8 @@
 #include <ngx_http.h>
 
 #include "ngx_http_counters_admin.h"
-#include "ngx_http_counters_handler.h"
+#include "ngx_http_counters_purge.h"
+#include "ngx_http_counters_request.h"
 #include "ngx_counters_redis_store.h"
 
 

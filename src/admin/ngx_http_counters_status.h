@@ -177,6 +177,11 @@ typedef struct {
     ((s)->figures[NGX_HTTP_COUNTERS_FIGURE_##id])
 
 
+/* content handler */
+
+ngx_int_t ngx_http_counters_status_handler(ngx_http_request_t *r);
+
+
 extern ngx_str_t   ngx_http_counters_healths[NGX_HTTP_COUNTERS_HEALTHS];
 extern const char  ngx_http_counters_status_style[];
 

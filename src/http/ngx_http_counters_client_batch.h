@@ -10,7 +10,7 @@
 #define _NGX_HTTP_COUNTERS_CLIENT_BATCH_H_INCLUDED_
 
 
-#include "ngx_http_counters_handler.h"
+#include "ngx_http_counters_request.h"
 
 
 /*

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * Configuration and request context, shared by the files of src/http.
+ * Configuration of the server and its locations, and what it enumerates.
  */
 
 
@@ -83,6 +83,8 @@ typedef struct {
     ngx_http_counters_portal_t *purge;
     ngx_http_counters_portal_t *events;
 
+    ngx_uint_t                  own;          /* the location's handler is
+                                                 one of the module's */
     ngx_uint_t                  masked;       /* a server's: one of its
                                                  locations has a portal */
 } ngx_http_counters_loc_conf_t;
@@ -125,18 +127,5 @@ typedef enum {
 
 
 extern ngx_module_t  ngx_http_counters_module;
-
-extern ngx_str_t
-    ngx_http_counters_cache_statuses[NGX_HTTP_COUNTERS_STATUSES];
-
-
-/* module: an index by portal->index lives in each worker, see refresh */
-
-ngx_int_t ngx_http_counters_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_counters_managed_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_counters_status_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_counters_purge_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_counters_events_handler(ngx_http_request_t *r);
-
 
 #endif /* _NGX_HTTP_COUNTERS_CONF_H_INCLUDED_ */

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * The path of a request: drop-in (precontent phase) and managed (content
- * handler).
+ * Drop-in mode: a request until it is a parsed call, and what is none on its
+ * way to the location's own handler.
  */
 
 
@@ -11,65 +11,12 @@
 #define _NGX_HTTP_COUNTERS_HANDLER_H_INCLUDED_
 
 
-#include "ngx_http_counters_conf.h"
-#include "ngx_counters_refresh.h"
+#include "ngx_http_counters_request.h"
 
 
-struct ngx_http_counters_ctx_s {
-    ngx_http_request_t                *request;
-    ngx_http_counters_worker_t        *worker;
-    ngx_http_counters_portal_t        *portal;
+/* precontent phase; declines where the location's handler is the module's */
 
-    /* event ident must be after 3 pointers as in ngx_connection_t */
-    ngx_int_t                          ident;
-
-    /* pointing into the request's memory, and gone with it */
-    ngx_counters_cred_t                cred;
-
-    /* one call, or the commands of a client's batch */
-    ngx_http_counters_item_t          *items;
-    ngx_uint_t                         nitems;
-    ngx_uint_t                         pending;    /* items that wait */
-    ngx_counters_commands_t           *commands;   /* NULL: not a batch */
-
-    ngx_event_t                        deadline;   /* of a parked request */
-    ngx_msec_t                         parked;     /* ngx_current_msec */
-
-    unsigned                           managed:1;
-    unsigned                           body:1;     /* has been read */
-    unsigned                           passed:1;   /* for the next handler */
-    unsigned                           bypass:1;
-    unsigned                           watched:1;  /* see watch.h */
-
-    /* for the variables, Cache-Status and Age */
-    ngx_http_counters_cache_status_e   cache_status;
-    ngx_http_counters_source_e         source;
-    uint64_t                           fetched;    /* Unix ms, 0: none */
-    int64_t                            remains;    /* of the ttl, ms */
-};
-
-
-/* milliseconds to whole seconds, rounded down, below zero too */
-
-#define ngx_http_counters_seconds(ms)                                         \
-    (((ms) >= 0) ? (ms) / 1000 : -((999 - (ms)) / 1000))
-
-
-ngx_http_counters_ctx_t *ngx_http_counters_create_ctx(ngx_http_request_t *r,
-    ngx_http_counters_portal_t *portal);
-
-/*
- * Reads the query and the body into two lists, whose "elts" and "nalloc" are
- * set; the strings live as long as the request.  NGX_OK, NGX_DECLINED for
- * what is not read, NGX_ERROR.
- */
-
-ngx_int_t ngx_http_counters_args(ngx_http_request_t *r,
-    ngx_counters_args_t *query, ngx_counters_args_t *body);
-
-/* NULL for a request the module has not seen */
-
-ngx_http_counters_ctx_t *ngx_http_counters_get_ctx(ngx_http_request_t *r);
+ngx_int_t ngx_http_counters_handler(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_COUNTERS_HANDLER_H_INCLUDED_ */

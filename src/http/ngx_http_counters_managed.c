@@ -1,8 +1,6 @@
 
 /*
  * Copyright (C) The nginx counters module authors
- *
- * Managed mode: nginx knows who the visitor is and holds the webhook.
  */
 
 
@@ -10,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_counters_managed.h"
 #include "ngx_http_counters_response.h"
 #include "ngx_http_counters_serve.h"
 

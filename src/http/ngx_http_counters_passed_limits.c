@@ -10,7 +10,7 @@
 
 #include "ngx_counters_fetch.h"
 #include "ngx_counters_flight.h"
-#include "ngx_http_counters_handler.h"
+#include "ngx_http_counters_request.h"
 #include "ngx_http_counters_passed_limits.h"
 
 

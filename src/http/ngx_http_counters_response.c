@@ -11,6 +11,7 @@
 #include "ngx_counters_json.h"
 #include "ngx_counters_reply.h"
 #include "ngx_http_counters_response.h"
+#include "ngx_http_counters_variables.h"
 
 
 static ngx_uint_t ngx_http_counters_current_time(

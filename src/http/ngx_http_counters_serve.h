@@ -11,7 +11,7 @@
 #define _NGX_HTTP_COUNTERS_SERVE_H_INCLUDED_
 
 
-#include "ngx_http_counters_handler.h"
+#include "ngx_http_counters_request.h"
 
 
 /*

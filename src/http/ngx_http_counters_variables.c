@@ -5,7 +5,7 @@
 
 
 #include "ngx_http_counters_variables.h"
-#include "ngx_http_counters_handler.h"
+#include "ngx_http_counters_request.h"
 #include "ngx_counters_mask.h"
 
 

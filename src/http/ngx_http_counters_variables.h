@@ -11,6 +11,10 @@
 #include "ngx_http_counters_conf.h"
 
 
+extern ngx_str_t
+    ngx_http_counters_cache_statuses[NGX_HTTP_COUNTERS_STATUSES];
+
+
 /* registers $counters_cache_status and the others, in preconfiguration */
 
 ngx_int_t ngx_http_counters_add_variables(ngx_conf_t *cf);

@@ -5,9 +5,14 @@
 
 
 #include "ngx_http_counters_conf.h"
+#include "ngx_http_counters_events.h"
+#include "ngx_http_counters_handler.h"
 #include "ngx_http_counters_log.h"
+#include "ngx_http_counters_managed.h"
 #include "ngx_http_counters_portal.h"
+#include "ngx_http_counters_purge.h"
 #include "ngx_http_counters_setters.h"
+#include "ngx_http_counters_status.h"
 #include "ngx_http_counters_variables.h"
 #include "ngx_counters_worker.h"
 #include "ngx_http_counters_passed_limits.h"
@@ -279,9 +284,10 @@ ngx_http_counters_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_counters_loc_conf_t *prev = parent;
     ngx_http_counters_loc_conf_t *conf = child;
 
-    ngx_http_core_loc_conf_t      *clcf;
-    ngx_http_core_srv_conf_t      *cscf;
-    ngx_http_counters_loc_conf_t  *server;
+    ngx_http_core_loc_conf_t          *clcf;
+    ngx_http_core_srv_conf_t          *cscf;
+    ngx_http_counters_loc_conf_t      *server;
+    ngx_http_counters_checked_conf_t  *checked;
 
     ngx_conf_merge_ptr_value(conf->portal, prev->portal, NULL);
     ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
@@ -303,10 +309,17 @@ ngx_http_counters_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (clcf->noname) {
         ngx_http_counters_merge_noname(clcf, parent, child);
-        return NGX_CONF_OK;
+
+    } else if (ngx_http_counters_merge_user(cf, clcf, child) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
-    return ngx_http_counters_merge_user(cf, clcf, child);
+    /* an "if" may have a proxy_pass of its own */
+
+    checked = child;
+    conf->own = (checked->handler && clcf->handler == checked->handler);
+
+    return NGX_CONF_OK;
 }
 
 
