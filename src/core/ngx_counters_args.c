@@ -507,37 +507,28 @@ ngx_counters_args_scalar(ngx_counters_args_t *args, ngx_counters_arg_t *arg,
 
 
 int
-ngx_counters_args_body(ngx_counters_args_t *args,
-    const ngx_counters_str_t *content_type, const ngx_counters_str_t *in)
+ngx_counters_args_type(unsigned char **pos, unsigned char *end,
+    const char *type)
 {
-    unsigned char  *p, *end;
+    size_t          len;
+    unsigned char  *p;
 
-    if (in->len == 0) {
-        return NGX_COUNTERS_OK;
-    }
+    p = *pos;
+    len = strlen(type);
 
-    if (content_type->len == 0) {
+    if ((size_t) (end - p) < len || strncasecmp((char *) p, type, len) != 0) {
         return NGX_COUNTERS_DECLINED;
     }
 
-    /* the portal compares the whole header with this one spelling */
+    for (p += len; p < end && (*p == ' ' || *p == '\t'); p++) { /* void */ }
 
-    if (ngx_counters_str_eq(content_type, "application/json",
-                            sizeof("application/json") - 1))
-    {
-        return ngx_counters_args_json(args, in);
+    if (p < end && *p != ';') {
+        return NGX_COUNTERS_DECLINED;
     }
 
-    p = content_type->data;
-    end = p + content_type->len;
+    *pos = p;
 
-    if (ngx_counters_args_type(&p, end, "application/x-www-form-urlencoded")
-        == NGX_COUNTERS_OK)
-    {
-        return ngx_counters_args_form(args, in);
-    }
-
-    return ngx_counters_args_multipart(args, content_type, in);
+    return NGX_COUNTERS_OK;
 }
 
 

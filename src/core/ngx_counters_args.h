@@ -2,9 +2,9 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * The arguments of a REST call: query string, urlencoded, multipart and JSON
- * bodies, all read into one flat list.  Percent-decoding and the bracket
- * syntax follow PHP, which is what the portal runs.
+ * The arguments of a REST call, in whichever form they come, read into one
+ * flat list.  Percent-decoding and the bracket syntax follow PHP, which is
+ * what the portal runs.
  */
 
 
@@ -59,21 +59,10 @@ typedef struct {
 int ngx_counters_args_form(ngx_counters_args_t *args,
     const ngx_counters_str_t *in);
 
-int ngx_counters_args_multipart(ngx_counters_args_t *args,
-    const ngx_counters_str_t *content_type, const ngx_counters_str_t *in);
-
 /* an object, or the empty list that PHP clients write for no parameters */
 
 int ngx_counters_args_json(ngx_counters_args_t *args,
     const ngx_counters_str_t *in);
-
-/*
- * Picks one of the above by Content-Type; an empty body has no arguments,
- * whatever its type.
- */
-
-int ngx_counters_args_body(ngx_counters_args_t *args,
-    const ngx_counters_str_t *content_type, const ngx_counters_str_t *in);
 
 /*
  * What the readers of the formats share.  A new argument is cleared, and is

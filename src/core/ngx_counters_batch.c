@@ -12,7 +12,7 @@
 
 #define NGX_COUNTERS_BATCH_NUMBER  64
 
-/* what an assembled answer holds besides its commands */
+/* what an assembled response holds besides its commands */
 
 #define NGX_COUNTERS_BATCH_FRAME                                              \
     (256 + NGX_COUNTERS_TIME_LEN + 2 * NGX_COUNTERS_BATCH_NUMBER)
@@ -22,7 +22,7 @@
 #define NGX_COUNTERS_BATCH_ITEM   (3 * 4)
 
 
-/* the maps of an answer, in the portal's order */
+/* the maps of a reply, in the portal's order */
 
 typedef struct {
     ngx_counters_str_t       result;
@@ -53,7 +53,8 @@ static size_t ngx_counters_batch_index(const ngx_counters_str_t *name,
 static void ngx_counters_batch_judge(ngx_counters_part_t *part,
     const ngx_counters_str_t *time);
 static size_t ngx_counters_batch_cut(const ngx_counters_commands_t *cmds,
-    const ngx_counters_answer_t *answers, ngx_counters_batch_maps_t *cuts);
+    const ngx_counters_batch_content_t *contents,
+    ngx_counters_batch_maps_t *cuts);
 static unsigned char *ngx_counters_batch_map(unsigned char *out,
     const ngx_counters_commands_t *cmds,
     const ngx_counters_batch_maps_t *cuts, size_t n, size_t offset);
@@ -68,7 +69,7 @@ ngx_counters_batch_params(unsigned char *out, const ngx_counters_call_t *call,
     uint64_t own)
 {
     unsigned char             *p;
-    const ngx_counters_str_t  *view;
+    const ngx_counters_str_t  *type;
 
     if (call->method != NGX_COUNTERS_TASKS) {
         return out;
@@ -86,11 +87,11 @@ ngx_counters_batch_params(unsigned char *out, const ngx_counters_call_t *call,
         p = ngx_counters_batch_number(p, call->group);
     }
 
-    if (call->type != NGX_COUNTERS_VIEW_ALL) {
-        view = &ngx_counters_view_names[call->type];
+    if (call->type != NGX_COUNTERS_TYPE_ALL) {
+        type = &ngx_counters_call_type_names[call->type];
 
         p = ngx_counters_batch_literal(p, "&type=");
-        p = ngx_counters_batch_copy(p, view->data, view->len);
+        p = ngx_counters_batch_copy(p, type->data, type->len);
     }
 
     if (p == out) {
@@ -416,14 +417,14 @@ ngx_counters_part_envelope(unsigned char *out, const ngx_counters_part_t *part)
 
 size_t
 ngx_counters_batch_len(const ngx_counters_commands_t *cmds,
-    const ngx_counters_answer_t *answers)
+    const ngx_counters_batch_content_t *contents)
 {
     size_t  i, len;
 
     len = NGX_COUNTERS_BATCH_FRAME;
 
     for (i = 0; i < cmds->ncommands; i++) {
-        len += answers[i].envelope.len
+        len += contents[i].envelope.len
                + 3 * cmds->commands[i].id.len + NGX_COUNTERS_BATCH_ITEM;
     }
 
@@ -434,12 +435,12 @@ ngx_counters_batch_len(const ngx_counters_commands_t *cmds,
 unsigned char *
 ngx_counters_batch_assemble(unsigned char *out,
     const ngx_counters_commands_t *cmds,
-    const ngx_counters_answer_t *answers, uint64_t now, int operating)
+    const ngx_counters_batch_content_t *contents, uint64_t now, int operating)
 {
     size_t                     n;
     ngx_counters_batch_maps_t  cuts[NGX_COUNTERS_BATCH_MAX];
 
-    n = ngx_counters_batch_cut(cmds, answers, cuts);
+    n = ngx_counters_batch_cut(cmds, contents, cuts);
 
     out = ngx_counters_batch_literal(out, "{\"result\":{\"result\":");
     out = ngx_counters_batch_map(out, cmds, cuts, n,
@@ -477,7 +478,8 @@ ngx_counters_batch_assemble(unsigned char *out,
 
 static size_t
 ngx_counters_batch_cut(const ngx_counters_commands_t *cmds,
-    const ngx_counters_answer_t *answers, ngx_counters_batch_maps_t *cuts)
+    const ngx_counters_batch_content_t *contents,
+    ngx_counters_batch_maps_t *cuts)
 {
     size_t                    i;
     ngx_counters_str_t        name, value;
@@ -487,8 +489,8 @@ ngx_counters_batch_cut(const ngx_counters_commands_t *cmds,
 
     for (i = 0; i < cmds->ncommands; i++) {
 
-        if (answers[i].error) {
-            cuts[i].error = answers[i].envelope;
+        if (contents[i].error) {
+            cuts[i].error = contents[i].envelope;
 
             if (cmds->halt) {
                 return i + 1;
@@ -497,7 +499,7 @@ ngx_counters_batch_cut(const ngx_counters_commands_t *cmds,
             continue;
         }
 
-        if (ngx_counters_json_start(&it, &answers[i].envelope)
+        if (ngx_counters_json_start(&it, &contents[i].envelope)
             != NGX_COUNTERS_OK)
         {
             continue;

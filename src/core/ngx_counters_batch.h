@@ -3,8 +3,8 @@
  * Copyright (C) The nginx counters module authors
  *
  * The portal's batch method (settings/how-to-call-rest-api/batch.md): many
- * calls packed into one request, its answer cut into envelopes of their own,
- * and the reverse, an answer assembled from cached envelopes.
+ * calls packed into one request, its reply cut into envelopes of their own,
+ * and the reverse, a response assembled from cached envelopes.
  */
 
 
@@ -37,7 +37,7 @@ unsigned char *ngx_counters_batch_params(unsigned char *out,
 unsigned char *ngx_counters_batch_pack(unsigned char *out,
     const ngx_counters_call_t *calls, size_t ncalls, uint64_t own);
 
-/* one command's part of a batch answer */
+/* one command's part of a reply to a batch */
 
 typedef struct {
     ngx_counters_verdict_e   verdict;     /* MALFORMED when it is missing */
@@ -52,9 +52,9 @@ typedef struct {
 } ngx_counters_part_t;
 
 /*
- * Splits the body of a good answer to a batch whose ids are 0 ... nparts - 1;
+ * Splits the body of a good reply to a batch whose ids are 0 ... nparts - 1;
  * maps and lists are both accepted.  NGX_COUNTERS_ERROR when it is not the
- * answer of a batch at all.
+ * reply to a batch at all.
  */
 
 int ngx_counters_batch_split(const ngx_counters_str_t *body,
@@ -71,7 +71,7 @@ unsigned char *ngx_counters_part_envelope(unsigned char *out,
     const ngx_counters_part_t *part);
 
 /*
- * The answer to a client's batch: one envelope a command, good ones and
+ * The response to a client's batch: one envelope a command, good ones and
  * error objects, in the order of the commands.  A good envelope's "result",
  * "total" and "time" go to result, result_total and result_time, an error
  * object to result_error; empty maps are written as [] and maps whose keys
@@ -85,15 +85,15 @@ unsigned char *ngx_counters_part_envelope(unsigned char *out,
 typedef struct {
     ngx_counters_str_t       envelope;
     unsigned                 error:1;
-} ngx_counters_answer_t;
+} ngx_counters_batch_content_t;
 
 /* at most so many bytes are written by ngx_counters_batch_assemble() */
 
 size_t ngx_counters_batch_len(const ngx_counters_commands_t *cmds,
-    const ngx_counters_answer_t *answers);
+    const ngx_counters_batch_content_t *contents);
 unsigned char *ngx_counters_batch_assemble(unsigned char *out,
     const ngx_counters_commands_t *cmds,
-    const ngx_counters_answer_t *answers, uint64_t now, int operating);
+    const ngx_counters_batch_content_t *contents, uint64_t now, int operating);
 
 
 #endif /* _NGX_COUNTERS_BATCH_H_INCLUDED_ */

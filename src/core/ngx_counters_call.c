@@ -71,8 +71,8 @@ static int ngx_counters_call_bearer(const ngx_counters_str_t *s,
 static int ngx_counters_call_params(ngx_counters_found_t found,
     uint64_t own, ngx_counters_call_t *call);
 static int ngx_counters_call_id(const ngx_counters_arg_t *arg, uint64_t *n);
-static int ngx_counters_call_view(const ngx_counters_arg_t *arg,
-    ngx_counters_view_e *type);
+static int ngx_counters_call_type(const ngx_counters_arg_t *arg,
+    ngx_counters_call_type_e *type);
 
 static int ngx_counters_call_halt(const ngx_counters_arg_t *arg,
     ngx_counters_commands_t *cmds);
@@ -87,7 +87,9 @@ static int ngx_counters_call_refuse(ngx_counters_refusal_t *refusal,
     int status, const char *error, const char *description);
 
 
-const ngx_counters_str_t  ngx_counters_view_names[NGX_COUNTERS_VIEWS] = {
+const ngx_counters_str_t
+    ngx_counters_call_type_names[NGX_COUNTERS_TYPES] =
+{
     ngx_counters_string("view_all"),
     ngx_counters_string("view_role_responsible"),
     ngx_counters_string("view_role_accomplice"),
@@ -306,7 +308,7 @@ static int
 ngx_counters_call_params(ngx_counters_found_t found, uint64_t own,
     ngx_counters_call_t *call)
 {
-    call->type = NGX_COUNTERS_VIEW_ALL;
+    call->type = NGX_COUNTERS_TYPE_ALL;
     call->user = 0;
     call->group = 0;
 
@@ -314,7 +316,7 @@ ngx_counters_call_params(ngx_counters_found_t found, uint64_t own,
         != NGX_COUNTERS_OK
         || ngx_counters_call_id(found[NGX_COUNTERS_NAME_GROUP], &call->group)
            != NGX_COUNTERS_OK
-        || ngx_counters_call_view(found[NGX_COUNTERS_NAME_TYPE], &call->type)
+        || ngx_counters_call_type(found[NGX_COUNTERS_NAME_TYPE], &call->type)
            != NGX_COUNTERS_OK)
     {
         return NGX_COUNTERS_DECLINED;
@@ -346,11 +348,11 @@ ngx_counters_call_id(const ngx_counters_arg_t *arg, uint64_t *n)
 
 
 static int
-ngx_counters_call_view(const ngx_counters_arg_t *arg,
-    ngx_counters_view_e *type)
+ngx_counters_call_type(const ngx_counters_arg_t *arg,
+    ngx_counters_call_type_e *type)
 {
     int                        i;
-    const ngx_counters_str_t  *view;
+    const ngx_counters_str_t  *name;
 
     if (arg == NULL) {
         return NGX_COUNTERS_OK;
@@ -360,10 +362,10 @@ ngx_counters_call_view(const ngx_counters_arg_t *arg,
         return NGX_COUNTERS_DECLINED;
     }
 
-    for (i = 0; i < NGX_COUNTERS_VIEWS; i++) {
-        view = &ngx_counters_view_names[i];
+    for (i = 0; i < NGX_COUNTERS_TYPES; i++) {
+        name = &ngx_counters_call_type_names[i];
 
-        if (ngx_counters_args_same(&arg->value, (char *) view->data, view->len))
+        if (ngx_counters_args_same(&arg->value, (char *) name->data, name->len))
         {
             *type = i;
             return NGX_COUNTERS_OK;

@@ -28,13 +28,13 @@ typedef enum {
 
 
 typedef enum {
-    NGX_COUNTERS_VIEW_ALL = 0,
-    NGX_COUNTERS_VIEW_RESPONSIBLE,
-    NGX_COUNTERS_VIEW_ACCOMPLICE,
-    NGX_COUNTERS_VIEW_AUDITOR,
-    NGX_COUNTERS_VIEW_ORIGINATOR,
-    NGX_COUNTERS_VIEWS
-} ngx_counters_view_e;
+    NGX_COUNTERS_TYPE_ALL = 0,
+    NGX_COUNTERS_TYPE_RESPONSIBLE,
+    NGX_COUNTERS_TYPE_ACCOMPLICE,
+    NGX_COUNTERS_TYPE_AUDITOR,
+    NGX_COUNTERS_TYPE_ORIGINATOR,
+    NGX_COUNTERS_TYPES
+} ngx_counters_call_type_e;
 
 
 /* a credential in the clear: lives only as long as a call needs it */
@@ -57,7 +57,7 @@ typedef struct {
 
 typedef struct {
     ngx_counters_method_e    method;
-    ngx_counters_view_e      type;
+    ngx_counters_call_type_e type;
     uint64_t                 user;         /* 0: a token's own user */
     uint64_t                 group;        /* 0: all groups */
 } ngx_counters_call_t;
@@ -87,7 +87,8 @@ typedef struct {
 
 extern const ngx_counters_str_t
     ngx_counters_method_names[NGX_COUNTERS_METHODS];
-extern const ngx_counters_str_t  ngx_counters_view_names[NGX_COUNTERS_VIEWS];
+extern const ngx_counters_str_t
+    ngx_counters_call_type_names[NGX_COUNTERS_TYPES];
 
 
 /* any case; NGX_COUNTERS_OTHER when the name is none of ours */

@@ -17,7 +17,7 @@
 #define NGX_COUNTERS_LABEL_CRED   'c'
 #define NGX_COUNTERS_LABEL_KEY    'k'
 #define NGX_COUNTERS_LABEL_PARTS  'p'
-#define NGX_COUNTERS_LABEL_ENTRY  'e'
+#define NGX_COUNTERS_LABEL_RECORD  'e'
 
 
 /*
@@ -199,11 +199,11 @@ ngx_counters_hmac_parts(ngx_counters_hmac_t *hmac,
 
 
 int
-ngx_counters_hmac_entry(ngx_counters_hmac_t *hmac,
+ngx_counters_hmac_record(ngx_counters_hmac_t *hmac,
     const ngx_counters_str_t *parts, size_t nparts,
     unsigned char digest[NGX_COUNTERS_DIGEST_LEN])
 {
-    return ngx_counters_hmac_labeled(hmac, NGX_COUNTERS_LABEL_ENTRY, parts,
+    return ngx_counters_hmac_labeled(hmac, NGX_COUNTERS_LABEL_RECORD, parts,
                                      nparts, digest);
 }
 

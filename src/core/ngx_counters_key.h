@@ -79,7 +79,7 @@ int ngx_counters_hmac_parts(ngx_counters_hmac_t *hmac,
 
 /* the same, set apart from it, for the records of ngx_counters_record.c */
 
-int ngx_counters_hmac_entry(ngx_counters_hmac_t *hmac,
+int ngx_counters_hmac_record(ngx_counters_hmac_t *hmac,
     const ngx_counters_str_t *parts, size_t nparts,
     unsigned char digest[NGX_COUNTERS_DIGEST_LEN]);
 

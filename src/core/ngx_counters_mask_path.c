@@ -4,7 +4,8 @@
  */
 
 
-#include "ngx_counters_mask.h"
+#include "ngx_counters_mask_path.h"
+#include "ngx_counters_mask_text.h"
 
 #include <strings.h>
 
@@ -73,7 +74,7 @@ ngx_counters_mask_path(unsigned char *out, unsigned char *p,
     walk.named = ngx_counters_mask_named(out, next, end);
 
     for ( ;; ) {
-        out = ngx_counters_mask_escape(out, p, next);
+        out = ngx_counters_mask_text_escape(out, p, next);
 
         if (next == end) {
             return out;
@@ -98,8 +99,8 @@ ngx_counters_mask_path(unsigned char *out, unsigned char *p,
             keep = ngx_counters_mask_before(&walk, &s, more);
         }
 
-        out = keep ? ngx_counters_mask_escape(out, p, last)
-                   : ngx_counters_mask_stars(out);
+        out = keep ? ngx_counters_mask_text_escape(out, p, last)
+                   : ngx_counters_mask_text_stars(out);
         p = last;
     }
 }
@@ -136,7 +137,7 @@ ngx_counters_mask_separator(unsigned char *p, unsigned char *end)
         return 1;
     }
 
-    ch = ngx_counters_mask_escaped(p, end);
+    ch = ngx_counters_mask_text_escaped(p, end);
 
     return (ch == '/' || ch == '\\') ? 3 : 0;
 }
@@ -159,7 +160,7 @@ ngx_counters_mask_segment(unsigned char *scratch, unsigned char *p,
     memcpy(scratch, p, last - p);
 
     s->data = scratch;
-    s->len = ngx_counters_mask_decode(scratch, last - p);
+    s->len = ngx_counters_mask_text_decode(scratch, last - p);
 
     return last;
 }
@@ -211,7 +212,8 @@ ngx_counters_mask_before(ngx_counters_mask_walk_t *walk,
         return 0;
     }
 
-    return !ngx_counters_mask_pair(s->data, s->data + s->len);
+    return !(ngx_counters_mask_text_scan(s->data, s->data + s->len)
+             & NGX_COUNTERS_MASK_TEXT_PAIR);
 }
 
 
@@ -282,7 +284,9 @@ ngx_counters_mask_encoded(const ngx_counters_str_t *s)
     size_t  i;
 
     for (i = 0; i < s->len; i++) {
-        if (ngx_counters_mask_escaped(&s->data[i], s->data + s->len) >= 0) {
+        if (ngx_counters_mask_text_escaped(&s->data[i], s->data + s->len)
+            >= 0)
+        {
             return 1;
         }
     }
@@ -297,7 +301,7 @@ ngx_counters_mask_plain(const ngx_counters_str_t *s)
     size_t  i;
 
     for (i = 0; i < s->len; i++) {
-        if (!ngx_counters_mask_alnum(s->data[i])
+        if (!ngx_counters_mask_text_alnum(s->data[i])
             && s->data[i] != '.' && s->data[i] != '-')
         {
             return 0;

@@ -4,9 +4,7 @@
  */
 
 
-#include "ngx_counters_args.h"
-
-#include <strings.h>
+#include "ngx_counters_multipart.h"
 
 
 #define NGX_COUNTERS_BOUNDARY_LEN  70          /* RFC 2046, section 5.1.1 */
@@ -31,7 +29,7 @@ static unsigned char *ngx_counters_multipart_find(unsigned char *p,
 
 
 int
-ngx_counters_args_multipart(ngx_counters_args_t *args,
+ngx_counters_multipart_args(ngx_counters_args_t *args,
     const ngx_counters_str_t *content_type, const ngx_counters_str_t *in)
 {
     unsigned char       *p, *last;
@@ -345,30 +343,4 @@ ngx_counters_multipart_space(unsigned char *p, unsigned char *end)
     }
 
     return p;
-}
-
-
-int
-ngx_counters_args_type(unsigned char **pos, unsigned char *end,
-    const char *type)
-{
-    size_t          len;
-    unsigned char  *p;
-
-    p = *pos;
-    len = strlen(type);
-
-    if ((size_t) (end - p) < len || strncasecmp((char *) p, type, len) != 0) {
-        return NGX_COUNTERS_DECLINED;
-    }
-
-    p = ngx_counters_multipart_space(p + len, end);
-
-    if (p < end && *p != ';') {
-        return NGX_COUNTERS_DECLINED;
-    }
-
-    *pos = p;
-
-    return NGX_COUNTERS_OK;
 }

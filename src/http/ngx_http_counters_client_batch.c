@@ -22,9 +22,9 @@ static ngx_int_t ngx_http_counters_commands_items(ngx_http_request_t *r,
 static ngx_http_counters_item_t *ngx_http_counters_commands_whole(
     ngx_http_counters_ctx_t *ctx);
 static ngx_int_t ngx_http_counters_commands_envelope(
-    ngx_http_counters_item_t *item, ngx_counters_answer_t *answer);
+    ngx_http_counters_item_t *item, ngx_counters_batch_content_t *answer);
 static ngx_int_t ngx_http_counters_commands_view(ngx_http_request_t *r,
-    ngx_http_counters_ctx_t *ctx, ngx_counters_answer_t *answers,
+    ngx_http_counters_ctx_t *ctx, ngx_counters_batch_content_t *answers,
     ngx_http_counters_item_t *sum);
 
 
@@ -150,10 +150,10 @@ ngx_http_counters_item_t *
 ngx_http_counters_commands_answer(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx)
 {
-    ngx_uint_t                 i, order, worst;
-    ngx_counters_view_t       *view;
-    ngx_counters_answer_t     *answers;
-    ngx_http_counters_item_t  *item, *sum;
+    ngx_uint_t                     i, order, worst;
+    ngx_counters_view_t           *view;
+    ngx_counters_batch_content_t  *answers;
+    ngx_http_counters_item_t      *item, *sum;
 
     sum = ngx_http_counters_commands_whole(ctx);
     if (sum) {
@@ -162,7 +162,7 @@ ngx_http_counters_commands_answer(ngx_http_request_t *r,
 
     sum = ngx_pcalloc(r->pool, sizeof(ngx_http_counters_item_t));
     answers = ngx_palloc(r->pool,
-                         ctx->nitems * sizeof(ngx_counters_answer_t));
+                         ctx->nitems * sizeof(ngx_counters_batch_content_t));
 
     if (sum == NULL || answers == NULL) {
         return NULL;
@@ -244,7 +244,7 @@ ngx_http_counters_commands_whole(ngx_http_counters_ctx_t *ctx)
 
 static ngx_int_t
 ngx_http_counters_commands_envelope(ngx_http_counters_item_t *item,
-    ngx_counters_answer_t *answer)
+    ngx_counters_batch_content_t *answer)
 {
     ngx_counters_str_t  body, value;
 
@@ -271,7 +271,7 @@ ngx_http_counters_commands_envelope(ngx_http_counters_item_t *item,
 
 static ngx_int_t
 ngx_http_counters_commands_view(ngx_http_request_t *r,
-    ngx_http_counters_ctx_t *ctx, ngx_counters_answer_t *answers,
+    ngx_http_counters_ctx_t *ctx, ngx_counters_batch_content_t *answers,
     ngx_http_counters_item_t *sum)
 {
     u_char                        *p;

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_counters_body.h"
 #include "ngx_http_counters_request.h"
 
 
@@ -99,7 +100,7 @@ ngx_http_counters_args(ngx_http_request_t *r, ngx_counters_args_t *query,
     body->end = space + len;
 
     if (ngx_counters_args_form(query, &args) != NGX_COUNTERS_OK
-        || ngx_counters_args_body(body, &type, &text) != NGX_COUNTERS_OK)
+        || ngx_counters_body_args(body, &type, &text) != NGX_COUNTERS_OK)
     {
         return NGX_DECLINED;
     }

@@ -266,7 +266,7 @@ ngx_http_counters_news_key(ngx_counters_str_t *words, ngx_counters_key_t *key)
         || ngx_counters_number(&words[4], &call.user) != NGX_COUNTERS_OK
         || ngx_counters_number(&words[5], &call.group) != NGX_COUNTERS_OK
         || method >= NGX_COUNTERS_METHODS
-        || type >= NGX_COUNTERS_VIEWS)
+        || type >= NGX_COUNTERS_TYPES)
     {
         return NGX_DECLINED;
     }

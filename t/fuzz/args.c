@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-#include "ngx_counters_args.h"
+#include "ngx_counters_body.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -61,7 +61,7 @@ run(size_t nalloc, size_t len, const ngx_counters_str_t *type,
     args.pos = room;
     args.end = room + len;
 
-    rc = type->len ? ngx_counters_args_body(&args, type, in)
+    rc = type->len ? ngx_counters_body_args(&args, type, in)
                    : ngx_counters_args_form(&args, in);
 
     if (rc != NGX_COUNTERS_OK && rc != NGX_COUNTERS_DECLINED) {

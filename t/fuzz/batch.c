@@ -130,13 +130,13 @@ plain(const ngx_counters_str_t *id)
 
 
 static void
-command(ngx_counters_commands_t *cmds, ngx_counters_answer_t *answers,
+command(ngx_counters_commands_t *cmds, ngx_counters_batch_content_t *answers,
     const ngx_counters_str_t *line)
 {
-    size_t                  n;
-    unsigned char          *space;
-    ngx_counters_str_t      id;
-    ngx_counters_answer_t  *answer;
+    size_t                         n;
+    unsigned char                 *space;
+    ngx_counters_str_t             id;
+    ngx_counters_batch_content_t  *answer;
 
     n = cmds->ncommands;
     space = memchr(line->data, ' ', line->len);
@@ -165,11 +165,11 @@ command(ngx_counters_commands_t *cmds, ngx_counters_answer_t *answers,
 static void
 assemble(const ngx_counters_str_t *in, int halt)
 {
-    size_t                    len;
-    unsigned char            *p, *end;
-    ngx_counters_str_t        line, text;
-    ngx_counters_answer_t     answers[NGX_COUNTERS_BATCH_MAX];
-    ngx_counters_commands_t   cmds;
+    size_t                         len;
+    unsigned char                 *p, *end;
+    ngx_counters_str_t             line, text;
+    ngx_counters_batch_content_t   answers[NGX_COUNTERS_BATCH_MAX];
+    ngx_counters_commands_t        cmds;
 
     memset(&cmds, 0, sizeof(cmds));
     memset(answers, 0, sizeof(answers));

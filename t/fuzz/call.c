@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "ngx_counters_body.h"
 #include "ngx_counters_call.h"
 
 
@@ -49,7 +50,7 @@ static void
 check_call(const ngx_counters_call_t *call)
 {
     if (call->method >= NGX_COUNTERS_METHODS
-        || call->type >= NGX_COUNTERS_VIEWS
+        || call->type >= NGX_COUNTERS_TYPES
         || call->user > INT64_MAX || call->group > INT64_MAX
         || (call->method == NGX_COUNTERS_IM && (call->type || call->group)))
     {
@@ -196,7 +197,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     room[1] = body.pos;
 
     if (ngx_counters_args_form(&query, &in) == NGX_COUNTERS_OK
-        && ngx_counters_args_body(&body, &type, &text) == NGX_COUNTERS_OK)
+        && ngx_counters_body_args(&body, &type, &text) == NGX_COUNTERS_OK)
     {
         run(&uri, &query, &body,
             ngx_counters_str_eq(&authorization, "-", 1) ? NULL

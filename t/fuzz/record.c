@@ -60,7 +60,7 @@ sign(const ngx_counters_str_t *in)
     parts[3].data = parts[2].data + headers;
     parts[3].len = in->len - NGX_COUNTERS_RECORD_HEADER_LEN - headers;
 
-    check(ngx_counters_hmac_entry(hmac, parts, 4, mac) == NGX_COUNTERS_OK);
+    check(ngx_counters_hmac_record(hmac, parts, 4, mac) == NGX_COUNTERS_OK);
     memcpy(p + FIXED, mac, NGX_COUNTERS_RECORD_MAC_LEN);
 }
 

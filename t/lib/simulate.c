@@ -580,7 +580,7 @@ simulate_key(simulate_t *s, ngx_uint_t user, ngx_counters_key_t *key)
     ngx_counters_call_t  call;
 
     call.method = NGX_COUNTERS_TASKS;
-    call.type = NGX_COUNTERS_VIEW_ALL;
+    call.type = NGX_COUNTERS_TYPE_ALL;
     call.user = user + 1;
     call.group = 0;
 

@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-#include "ngx_counters_args.h"
+#include "ngx_counters_body.h"
+#include "ngx_counters_multipart.h"
 #include "tap.h"
 
 
@@ -351,7 +352,7 @@ parse(ngx_counters_args_t *args, const char *type, const char *in,
     } else {
         t.len = strlen(type);
         t.data = (unsigned char *) type;
-        rc = ngx_counters_args_body(args, &t, &s);
+        rc = ngx_counters_body_args(args, &t, &s);
     }
 
     return rc;
@@ -488,13 +489,13 @@ nul(void)
     type.len = sizeof(MULTI) - 1;
     s.data = (unsigned char *) part;
     s.len = sizeof(part) - 1;
-    is_int(ngx_counters_args_multipart(&args, &type, &s),
+    is_int(ngx_counters_multipart_args(&args, &type, &s),
            NGX_COUNTERS_DECLINED, "a NUL in a part");
 
     args.nelts = 0;
     s.data = (unsigned char *) file;
     s.len = sizeof(file) - 1;
-    is_int(ngx_counters_args_multipart(&args, &type, &s), NGX_COUNTERS_OK,
+    is_int(ngx_counters_multipart_args(&args, &type, &s), NGX_COUNTERS_OK,
            "a NUL in a file");
 }
 
@@ -518,10 +519,10 @@ lists(void)
     ok(args.elts[1].value.data + 1 == args.pos, "a decoded value is");
 
     memset(&t, 0, sizeof(t));
-    is_int(ngx_counters_args_body(&args, &t, &s), NGX_COUNTERS_DECLINED,
+    is_int(ngx_counters_body_args(&args, &t, &s), NGX_COUNTERS_DECLINED,
            "a body without Content-Type");
     memset(&s, 0, sizeof(s));
-    is_int(ngx_counters_args_body(&args, &t, &s), NGX_COUNTERS_OK,
+    is_int(ngx_counters_body_args(&args, &t, &s), NGX_COUNTERS_OK,
            "no body, no Content-Type");
     is_int(ngx_counters_args_form(&args, &s), NGX_COUNTERS_OK, "no query");
 

@@ -41,8 +41,8 @@ str(const char *text)
 
 
 static ngx_counters_call_t
-call(ngx_counters_method_e method, ngx_counters_view_e type, uint64_t user,
-    uint64_t group)
+call(ngx_counters_method_e method, ngx_counters_call_type_e type,
+    uint64_t user, uint64_t group)
 {
     ngx_counters_call_t  c;
 
@@ -68,9 +68,9 @@ is_params(ngx_counters_call_t c, uint64_t own, const char *expected)
 static void
 test_params(void)
 {
-    unsigned char        *p, out[512];
-    ngx_counters_call_t   c;
-    ngx_counters_view_e   type;
+    unsigned char             *p, out[512];
+    ngx_counters_call_t        c;
+    ngx_counters_call_type_e   type;
 
     is_params(call(NGX_COUNTERS_TASKS, 0, 0, 0), 0, "");
     is_params(call(NGX_COUNTERS_TASKS, 0, 0, 0), 5, "");
@@ -78,14 +78,14 @@ test_params(void)
     is_params(call(NGX_COUNTERS_TASKS, 0, 5, 0), 0, "userId=5");
     is_params(call(NGX_COUNTERS_TASKS, 0, 5, 0), 6, "userId=5");
     is_params(call(NGX_COUNTERS_TASKS, 0, 6, 7), 6, "groupId=7");
-    is_params(call(NGX_COUNTERS_TASKS, NGX_COUNTERS_VIEW_AUDITOR, 6, 0), 6,
+    is_params(call(NGX_COUNTERS_TASKS, NGX_COUNTERS_TYPE_AUDITOR, 6, 0), 6,
               "type=view_role_auditor");
-    is_params(call(NGX_COUNTERS_TASKS, NGX_COUNTERS_VIEW_RESPONSIBLE, 10,
+    is_params(call(NGX_COUNTERS_TASKS, NGX_COUNTERS_TYPE_RESPONSIBLE, 10,
                    200), 6,
               "userId=10&groupId=200&type=view_role_responsible");
-    is_params(call(NGX_COUNTERS_IM, NGX_COUNTERS_VIEW_AUDITOR, 6, 7), 1, "");
+    is_params(call(NGX_COUNTERS_IM, NGX_COUNTERS_TYPE_AUDITOR, 6, 7), 1, "");
 
-    for (type = 0; type < NGX_COUNTERS_VIEWS; type++) {
+    for (type = 0; type < NGX_COUNTERS_TYPES; type++) {
         c = call(NGX_COUNTERS_TASKS, type, UINT64_MAX, UINT64_MAX);
         p = ngx_counters_batch_params(out, &c, 1);
         ok(p - out <= NGX_COUNTERS_PARAMS_LEN, "the longest of view %d fits",
@@ -106,7 +106,7 @@ test_pack(void)
 
     calls[0] = call(NGX_COUNTERS_TASKS, 0, 5, 0);
     calls[1] = call(NGX_COUNTERS_IM, 0, 0, 0);
-    calls[2] = call(NGX_COUNTERS_TASKS, NGX_COUNTERS_VIEW_AUDITOR, 7, 3);
+    calls[2] = call(NGX_COUNTERS_TASKS, NGX_COUNTERS_TYPE_AUDITOR, 7, 3);
     calls[3] = call(NGX_COUNTERS_TASKS, 0, 1, 0);
 
     p = ngx_counters_batch_pack(out, calls, 4, 1);
@@ -122,7 +122,7 @@ test_pack(void)
     is_str(out, p - out, "halt=0", "nothing to pack");
 
     for (i = 0; i < NGX_COUNTERS_BATCH_MAX; i++) {
-        calls[i] = call(NGX_COUNTERS_TASKS, NGX_COUNTERS_VIEW_RESPONSIBLE,
+        calls[i] = call(NGX_COUNTERS_TASKS, NGX_COUNTERS_TYPE_RESPONSIBLE,
                         UINT64_MAX, UINT64_MAX);
     }
 
@@ -309,9 +309,9 @@ test_split_foreign(void)
 static void
 test_split_long(void)
 {
-    size_t   i;
-    char    *text, *p;
-    clock_t  start;
+    size_t    i;
+    char     *text, *p;
+    clock_t   start;
 
     text = malloc(8 * 1024 * 1024);
     p = text + sprintf(text, "{\"result\":{\"result_error\":[],\"result\":{");
@@ -332,7 +332,7 @@ test_split_long(void)
 
 
 static ngx_counters_commands_t  cmds;
-static ngx_counters_answer_t    answers[NGX_COUNTERS_BATCH_MAX];
+static ngx_counters_batch_content_t  answers[NGX_COUNTERS_BATCH_MAX];
 
 
 static void

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "ngx_counters_body.h"
 #include "ngx_counters_call.h"
 #include "tap.h"
 
@@ -595,7 +596,7 @@ request_args(request_t *r, const case_t *c)
         return NGX_COUNTERS_DECLINED;
     }
 
-    return ngx_counters_args_body(&r->body, &type, &body);
+    return ngx_counters_body_args(&r->body, &type, &body);
 }
 
 

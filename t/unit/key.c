@@ -90,7 +90,7 @@ test_reference(const unsigned char *key, size_t len)
 
     message[0] = 'e';
     HMAC(EVP_sha256(), key, (int) len, message, p - message, expected, &n);
-    is_int(ngx_counters_hmac_entry(hmac, parts, 2, digest), NGX_COUNTERS_OK,
+    is_int(ngx_counters_hmac_record(hmac, parts, 2, digest), NGX_COUNTERS_OK,
            "entry");
     ok(memcmp(digest, expected, DIGEST) == 0, "entry as HMAC() has it");
 
@@ -114,7 +114,7 @@ test_reference(const unsigned char *key, size_t len)
     ok(memcmp(digest, expected, DIGEST) == 0, "cred as HMAC() has it");
 
     call.method = NGX_COUNTERS_IM;
-    call.type = NGX_COUNTERS_VIEW_AUDITOR;
+    call.type = NGX_COUNTERS_TYPE_AUDITOR;
     call.user = 7;
     call.group = 1ULL << 40;
 
@@ -225,7 +225,7 @@ test_parts(ngx_counters_hmac_t *hmac)
     parts[2] = str("");
     (void) ngx_counters_hmac_parts(hmac, parts, 2, a);
 
-    (void) ngx_counters_hmac_entry(hmac, parts, 2, b);
+    (void) ngx_counters_hmac_record(hmac, parts, 2, b);
     ok(memcmp(a, b, DIGEST) != 0, "parts and entry are apart");
 
     (void) ngx_counters_hmac_parts(hmac, parts, 3, b);
@@ -300,10 +300,10 @@ test_make(ngx_counters_hmac_t *hmac)
     ngx_counters_key_make(&keys[3], digest, &call);
 
     call.method = NGX_COUNTERS_TASKS;
-    call.type = NGX_COUNTERS_VIEW_RESPONSIBLE;
+    call.type = NGX_COUNTERS_TYPE_RESPONSIBLE;
     ngx_counters_key_make(&keys[4], digest, &call);
 
-    call.type = NGX_COUNTERS_VIEW_ALL;
+    call.type = NGX_COUNTERS_TYPE_ALL;
     digest[31] ^= 1;
     ngx_counters_key_make(&keys[5], digest, &call);
 

@@ -199,7 +199,7 @@ test_reserved(void)
     parts[2] = str("");
     parts[3] = str("");
 
-    (void) ngx_counters_hmac_entry(hmac, parts, 4, mac);
+    (void) ngx_counters_hmac_record(hmac, parts, 4, mac);
     memcpy(out + 28, mac, 16);
     is_int(decode(out, 44), NGX_COUNTERS_OK, "made by hand");
 
@@ -209,13 +209,13 @@ test_reserved(void)
            "a MAC made for something else");
 
     out[5] = 1;
-    (void) ngx_counters_hmac_entry(hmac, parts, 4, mac);
+    (void) ngx_counters_hmac_record(hmac, parts, 4, mac);
     memcpy(out + 28, mac, 16);
     is_int(decode(out, 44), NGX_COUNTERS_DECLINED, "a reserved byte in use");
 
     out[5] = 0;
     out[4] = 2;
-    (void) ngx_counters_hmac_entry(hmac, parts, 4, mac);
+    (void) ngx_counters_hmac_record(hmac, parts, 4, mac);
     memcpy(out + 28, mac, 16);
     is_int(decode(out, 44), NGX_COUNTERS_DECLINED, "another version");
 
@@ -224,7 +224,7 @@ test_reserved(void)
     out[4] = 1;
     memset(out + 20, 0xff, 4);
     memcpy(out + 24, "\0\0\0\1", 4);
-    (void) ngx_counters_hmac_entry(hmac, parts, 4, mac);
+    (void) ngx_counters_hmac_record(hmac, parts, 4, mac);
     memcpy(out + 28, mac, 16);
     is_int(decode(out, 44), NGX_COUNTERS_DECLINED, "lengths that wrap");
 }

@@ -330,7 +330,7 @@ key(ngx_uint_t cred, uint64_t user)
     n = (n + 1) % 16;
 
     call.method = NGX_COUNTERS_TASKS;
-    call.type = NGX_COUNTERS_VIEW_ALL;
+    call.type = NGX_COUNTERS_TYPE_ALL;
     call.user = user;
     call.group = 0;
 
