@@ -13,7 +13,7 @@ use Counters::ConfTest;
 
 my $portals = <<"EOT";
 counters_portal acme { url https://a; webhook 1/${SECRET}abcdefgh;
-events_token $SECRET; }
+events_token ${SECRET}8901234567; }
 counters_portal bare { url https://b; }
 EOT
 
@@ -54,6 +54,7 @@ ok_in(@$_) for
         'server { counters_user $arg_u; location / { } }'],
     ['bypass twice', 'server { counters_bypass $arg_a; '
         . 'counters_bypass $arg_b; }'],
+    ['bypass always', 'server { counters_bypass 1; }'],
     ['status', 'server { location = /s { counters_status acme; } '
         . 'location = /h { counters_status acme html; } '
         . 'location = /j { counters_status acme json; } '
@@ -87,6 +88,15 @@ fails_in(@$_) for
         qr/"counters_time" directive is duplicate/],
     ['bypass of nothing', "counters_bypass; #!",
         qr/number of arguments in "counters_bypass"/],
+    ['bypass not ended', "server { location / {\ncounters_bypass \$arg_a\n"
+        . "proxy_pass http://127.0.0.1; #!\n} }",
+        qr/directive "counters_bypass" is not terminated by ";" before "proxy_pass"/],
+    ['bypass not ended before one of ours',
+        "server {\ncounters_bypass \$arg_a\ncounters acme; #!\n}",
+        qr/directive "counters_bypass" is not terminated by ";" before "counters"/],
+    ['bypass without a value', "server {\ncounters_bypass\n"
+        . "add_header X-A 1; #!\n}",
+        qr/directive "counters_bypass" is not terminated by ";" before "add_header"/],
     ['bypass of an unknown variable',
         "server {\ncounters_bypass \$nonsense; }",
         qr/unknown "nonsense" variable/],

@@ -20,7 +20,7 @@ $t->config(<<'EOF');
         url %%PORTAL%%;
         zone 1m;
         webhook %%WEBHOOK_1%%;
-        events_token t;
+        events_token application-token-4711;
     }
 
     server {

@@ -191,19 +191,53 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
     ['too many arguments', 'wait 1s 2s;', qr/number of arguments in "wait"/],
     ['a block inside', 'url { }', qr/unexpected "\{"/];
 
-# what is judged when the block is complete
+# what is judged when the block is complete names the directive all the same
 
-conf_fails('no url', "counters_portal acme {\n} #!\n",
+portal_fails($_->[0], $_->[1], $_->[2]) for
+    ['ttl of a method that is not cached',
+        "ttl 1s im.counters.get; #!\nttl 5s;\nbatch off;",
+        qr/"ttl" for "im.counters.get".*"methods"/],
+    ['ttl of the other method',
+        "methods im.counters.get;\nttl 1s im.counters.get;\n"
+        . "ttl 2s tasks.task.counters.get; #!\nttl 3s;\n",
+        qr/"ttl" for "tasks.task.counters.get".*"methods"/],
+    ['scope=redis without redis', "rate 2r/s\nscope=redis; #!\nbatch off;",
+        qr/"scope=redis" without "redis"/];
+
+conf_fails('no url', "server { }\ncounters_portal acme { #!\nzone 1m;\n}\n",
     qr/no "url" in "counters_portal" "acme"/);
 
-portal_fails('ttl of a method that is not cached', 'ttl 1s im.counters.get;',
-    qr/"ttl" for "im.counters.get".*"methods"/);
-
-portal_fails('scope=redis without redis', 'rate 2r/s scope=redis;',
-    qr/"scope=redis" without "redis"/);
-
-portal_warns('max_body above zone', 'zone 128k; max_body 256k;',
+portal_warns('max_body above zone',
+    "zone 128k;\nmax_body 256k; #!\nbatch off;",
     qr/"max_body" is larger than "zone"/);
+
+conf_file('late.conf', "\nttl 1s im.counters.get;\nwait 1s;\n");
+conf_file('later.conf', "batch off;\ninclude late.conf;\n\n");
+
+conf_fails("a directive in an included file",
+    "counters_portal acme {\nurl https://a;\ninclude late.conf;\n}\n",
+    qr{"ttl" for .* in \S+/late\.conf:2$}m);
+conf_fails("a directive in a file included by another",
+    "counters_portal acme {\nurl https://a;\ninclude later.conf;\n}\n",
+    qr{"ttl" for .* in \S+/late\.conf:2$}m);
+
+# a forgotten ";" makes values of the next directive's words
+
+portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
+    map { my ($name, $before, $next) = @$_;
+          [ "$name not ended", "$before\n$next;",
+            qr/directive "\w+" is not terminated by ";" before "@{[
+                $next =~ m{^(\w+)} ]}"/ ] }
+    ['url', 'url https://acme.example', 'verify off'],
+    ['zone', 'zone 1m', 'batch off'],
+    ['methods', 'methods tasks.task.counters.get', 'ttl 5s'],
+    ['ttl', 'ttl 5s', 'stale 5m'],
+    ['stale', 'stale 5m', 'wait 1s'],
+    ['rate', 'rate 2r/s', 'reserve 10%'],
+    ['batch', 'batch 50', 'wait 5s'],
+    ['timeout', 'timeout 5s', 'include more.conf'],
+    ['ca', 'ca ca.pem', 'verify off'],
+    ['redis', 'redis redis://127.0.0.1', 'ttl 5s'];
 
 # the block itself
 

@@ -12,6 +12,7 @@ use Test::More;
 use Counters::ConfTest;
 
 my $code = "${SECRET}abcdefgh";
+my $token = "${SECRET}8901234567";
 my $hook = "https://acme.example/rest/1/$code";
 
 conf_file('hook', "1/$code\n");
@@ -50,7 +51,7 @@ portal_ok(@$_) for
     ['secret', "secret $SECRET;"],
     ['secret of many characters', "secret '$SECRET \$%;{}';"],
     ['secret from a file', 'secret file:spaces;'],
-    ['events_token', "events_token ${SECRET}1 file:just env:COUNTERS_HOOK;"],
+    ['events_token', "events_token $token file:just env:COUNTERS_HOOK;"],
     ['redis', "redis redis://127.0.0.1; secret x;"],
     ['redis in full', "redis redis://user:$SECRET\@127.0.0.1:6380/15 "
         . "prefix=my: timeout=1s; secret x;"],
@@ -71,7 +72,8 @@ portal_ok(@$_) for
     ['shared rate', 'redis redis://127.0.0.1; secret x; '
         . 'rate 2r/s scope=redis burst=50;'];
 
-portal_warns('redis without secret', "redis redis://:$SECRET\@127.0.0.1;",
+portal_warns('redis without secret',
+    "redis redis://:$SECRET\@127.0.0.1; #!\nbatch off;",
     qr/"redis" without "secret" in "counters_portal" "acme"/);
 
 portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
@@ -81,12 +83,12 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
     ['webhook with a second word', "webhook 1/$code $SECRET;",
         qr/number of arguments in "webhook"/],
     ['webhook not ended', "webhook 1/$code\nsecret $SECRET;",
-        qr/number of arguments in "webhook"/],
+        qr/directive "webhook" is not terminated by ";" before "secret"/],
     ['webhook with a sign', "webhook=1/$code;",
         qr/unknown directive "webhook"/],
     ['a secret as directive', "$SECRET;",
         qr/unknown directive in "counters_portal"/],
-    ['a token after a semicolon', "events_token a; ${SECRET}_b;",
+    ['a token after a semicolon', "events_token $token; ${SECRET}_b;",
         qr/unknown directive in "counters_portal"/],
     ['webhook of two lines', "webhook '1/$code\n2/$code';",
         qr/"webhook".* lines/],
@@ -97,7 +99,7 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
     ['source of the secret that is not there', 'secret file:/nonexistent;',
         qr/"secret" directive: open\(\) "\/nonexistent" failed/],
     ['source of a token that is not there',
-        "events_token $SECRET file:none;",
+        "events_token $token file:none;",
         qr/"events_token" directive: open\(\) "\S+\/none" failed/],
     ['source of a password that is not there',
         'redis redis://127.0.0.1 password=file:none;',
@@ -115,7 +117,7 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
     ['variable of the webhook that is not there',
         'webhook env:COUNTERS_NONE;', qr/"webhook" directive: .* is not set/],
     ['variable of a token that is not there',
-        "events_token $SECRET env:COUNTERS_NONE;",
+        "events_token $token env:COUNTERS_NONE;",
         qr/"events_token" directive: .* is not set/],
     ['variable of a password that is not there',
         'redis redis://127.0.0.1 password=env:COUNTERS_NONE;',
@@ -126,13 +128,19 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
     ['secret twice', "secret $SECRET; secret $SECRET;",
         qr/"secret" directive is duplicate/],
 
-    ['events_token that is empty', "events_token $SECRET '';",
+    ['events_token that is empty', "events_token $token '';",
         qr/"events_token".* empty/],
-    ['events_token from an empty file', "events_token $SECRET file:empty;",
+    ['events_token from an empty file', "events_token $token file:empty;",
         qr/"events_token".* empty/],
+    ['events_token not ended', "events_token $token\nwebhook 1/$code;",
+        qr/directive "events_token" is not terminated by ";" before "webhook"/],
+    ['events_token of the next directive', "events_token\nbatch off;",
+        qr/"events_token" directive has a token of less than 16 characters/],
+    ['events_token that is short', "events_token $token ${SECRET}890123456;",
+        qr/"events_token" directive has a token of less than 16 characters/],
     ['events_token without any', 'events_token;',
         qr/number of arguments in "events_token"/],
-    ['events_token twice', "events_token $SECRET; events_token $SECRET;",
+    ['events_token twice', "events_token $token; events_token $token;",
         qr/"events_token" directive is duplicate/],
 
     ['url that is a webhook', "url $hook/;", qr/in "url" directive/],
@@ -192,7 +200,7 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
     ['redis with a misspelt parameter', "redis redis://127.0.0.1 "
         . "pasword=$SECRET;", qr/"redis".*invalid parameter/],
     ['redis not ended', "redis redis://127.0.0.1\nwebhook 1/$code;",
-        qr/"redis".*invalid parameter/],
+        qr/directive "redis" is not terminated by ";" before "webhook"/],
     ['redis prefix twice', 'redis redis://127.0.0.1 prefix=a: prefix=b:;',
         qr/duplicate parameter "prefix=" in "redis" directive/],
     ['redis timeout twice', 'redis redis://127.0.0.1 timeout=1s prefix=a: '
@@ -220,7 +228,9 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
 
 # judged when the block is complete, since url may come later
 
-portal_fails(@$_) for
+my $after = "#!\nbatch off;\n\nrate off;";
+
+portal_fails($_->[0], "$_->[1] $after", $_->[2]) for
     ['webhook without a user', "webhook $code;", qr/invalid "webhook"/],
     ['webhook of user 0', "webhook 0/$code;", qr/invalid "webhook"/],
     ['webhook from a bad file', 'webhook file:bad;', qr/invalid "webhook"/],
@@ -240,5 +250,11 @@ portal_fails(@$_) for
     ['webhook with a password in its URL',
         "webhook https://u:$SECRET\@acme.example/rest/1/$code/;",
         qr/"webhook"/];
+
+conf_file('hook.conf', "batch off;\n\nwebhook $code;\nwait 1s;\n");
+
+conf_fails('webhook in an included file',
+    "counters_portal acme {\nurl https://a;\ninclude hook.conf;\n}\n",
+    qr{invalid "webhook" .* in \S+/hook\.conf:3$}m);
 
 done_testing();

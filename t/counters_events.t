@@ -24,7 +24,7 @@ $t->config(<<'EOF', workers => 2);
         webhook      %%WEBHOOK_1%%;
         ttl          1h;
         rate         off;
-        events_token old-Token-1 new+Token/2;
+        events_token old-Token-of-events-1 new+Token/of/events/2;
     }
     server {
         listen 127.0.0.1:%%PORT_8080%%;
@@ -37,7 +37,7 @@ EOF
 
 $t->start;
 
-my ($old, $new) = ('old-Token-1', 'new+Token/2');
+my ($old, $new) = ('old-Token-of-events-1', 'new+Token/of/events/2');
 
 
 sub form (@pairs) {

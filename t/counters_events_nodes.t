@@ -29,7 +29,7 @@ for my $node ($t, $other) {
         webhook      %%WEBHOOK_1%%;
         ttl          1h;
         rate         off;
-        events_token token;
+        events_token application-token-4711;
     }
     server {
         listen 127.0.0.1:%%PORT_8080%%;
@@ -57,7 +57,7 @@ sub revision ($r) {
 
 sub event ($node, $event, $id) {
     my $status = $node->post('/events', "event=$event&data[FIELDS_AFTER][ID]=$id"
-                                        . '&auth[application_token]=token')
+                                        . '&auth[application_token]=application-token-4711')
                       ->status;
     is($status, 200, "$event $id");
 }

@@ -22,7 +22,7 @@ $t->config(<<'EOF', workers => 2);
         zone         1m;
         webhook      %%WEBHOOK_1%%;
         ttl          1h;
-        events_token token;
+        events_token application-token-4711;
     }
     counters_portal small {
         url          %%PORTAL%%;
@@ -30,7 +30,7 @@ $t->config(<<'EOF', workers => 2);
         webhook      %%WEBHOOK_1%%;
         ttl          1h;
         rate         off;
-        events_token token;
+        events_token application-token-4711;
     }
     server {
         listen 127.0.0.1:%%PORT_8080%%;
@@ -53,7 +53,7 @@ sub event ($event, $id) {
     return { verb => 'POST', target => '/events',
              headers => { 'Content-Type' => 'application/x-www-form-urlencoded' },
              body => "event=$event&data[FIELDS_AFTER][ID]=$id"
-                     . '&auth[application_token]=token' };
+                     . '&auth[application_token]=application-token-4711' };
 }
 
 

@@ -22,7 +22,7 @@ $t->config(<<'EOF', workers => 2);
         zone         1m;
         ttl          1h;
         rate         off;
-        events_token token;
+        events_token application-token-4711;
     }
     counters_portal acme {
         url          %%PORTAL%%;
@@ -31,7 +31,7 @@ $t->config(<<'EOF', workers => 2);
         ttl          1h;
         timeout      10s;
         rate         off;
-        events_token token;
+        events_token application-token-4711;
     }
     server {
         listen 127.0.0.1:%%PORT_8080%%;
@@ -53,7 +53,7 @@ my $method = 'tasks.task.get';
 sub event ($name, $event, $id) {
     my $status = $t->post("/$name/events",
                           "event=$event&data[FIELDS_AFTER][ID]=$id"
-                          . '&auth[application_token]=token')->status;
+                          . '&auth[application_token]=application-token-4711')->status;
     is($status, 200, "$name: $event $id");
 }
 
@@ -202,6 +202,6 @@ ok($t->reload, 'reloaded');
 sees('reload', sub { managed(8) }, ++$revision);
 
 $t->expect(qr/no answer from the portal|portal failed|tells nothing about tasks/);
-$t->no_secrets('token=', webhook_code(1), access_token(5));
+$t->no_secrets('application-token-4711', webhook_code(1), access_token(5));
 
 $t->done;

@@ -19,7 +19,7 @@ my $portal = $t->portal(rate => 0);
 
 $t->config(<<'EOF', workers => 1);
     counters_portal acme { url %%PORTAL%%; zone 1m; rate off; ttl 1h;
-                           webhook %%WEBHOOK_1%%; events_token secret; }
+                           webhook %%WEBHOOK_1%%; events_token application-token-4711; }
     server {
         listen 127.0.0.1:%%PORT_8080%%;
         add_header X-URI $uri always;

@@ -19,7 +19,7 @@ $t->config(<<'EOF', workers => 2);
     counters_portal acme {
         url %%PORTAL%%; zone 1m; ttl 1h; batch off; rate 3r/s burst=50;
         redis %%REDIS%%; secret KeyOfTheDigests; webhook %%WEBHOOK_1%%;
-        events_token TokenOfEvents;
+        events_token ApplicationTokenOfEvents;
     }
     counters_portal free {
         url %%PORTAL%%; zone 1m; rate off; ttl 1500ms; stale 90s error=2h;
@@ -291,7 +291,7 @@ like($json->{health}{message}, qr/QUERY_LIMIT_EXCEEDED/, 'by its name')
 
 # --- what is no business of whoever looks
 
-my @secrets = ('PasswordOfRedis', 'KeyOfTheDigests', 'TokenOfEvents',
+my @secrets = ('PasswordOfRedis', 'KeyOfTheDigests', 'ApplicationTokenOfEvents',
                access_token(9), map { webhook_code($_) } 1, 5 .. 9);
 my $shown = join '', map { $t->get($_)->raw }
             '/status/html', '/status/json', '/status/prometheus', '/held/html';

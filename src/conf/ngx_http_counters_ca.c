@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_counters_setters.h"
+#include "ngx_http_counters_value.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

@@ -5,9 +5,8 @@
 
 
 #include "ngx_counters_tasks.h"
+#include "ngx_http_counters_check.h"
 #include "ngx_http_counters_portal.h"
-#include "ngx_http_counters_setters.h"
-#include "ngx_http_counters_url.h"
 
 
 #define NGX_HTTP_COUNTERS_NAME_MAX  64
@@ -22,18 +21,17 @@ static ngx_http_counters_portal_t *ngx_http_counters_portal_create(
     ngx_conf_t *cf, ngx_str_t *name);
 static char *ngx_http_counters_portal_directive(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
+static ngx_command_t *ngx_http_counters_portal_command(ngx_str_t *name);
 static void ngx_http_counters_portal_unknown(ngx_conf_t *cf, ngx_str_t *name);
+static char *ngx_http_counters_portal_words(ngx_conf_t *cf,
+    ngx_command_t *cmd);
 static ngx_uint_t ngx_http_counters_portal_nargs(ngx_conf_t *cf,
     ngx_command_t *cmd);
 static char *ngx_http_counters_portal_finish(ngx_conf_t *cf,
     ngx_http_counters_block_t *block);
+static void ngx_http_counters_portal_defaults(
+    ngx_http_counters_block_t *block);
 static char *ngx_http_counters_portal_identity(ngx_conf_t *cf,
-    ngx_http_counters_portal_t *portal);
-static char *ngx_http_counters_portal_ttl(ngx_conf_t *cf,
-    ngx_http_counters_block_t *block);
-static char *ngx_http_counters_portal_webhook(ngx_conf_t *cf,
-    ngx_http_counters_block_t *block);
-static char *ngx_http_counters_portal_limits(ngx_conf_t *cf,
     ngx_http_counters_portal_t *portal);
 static char *ngx_http_counters_portal_zone(ngx_conf_t *cf,
     ngx_http_counters_portal_t *portal);
@@ -218,6 +216,15 @@ ngx_http_counters_portal_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_memzero(&block, sizeof(ngx_http_counters_block_t));
 
+    if (ngx_array_init(&block.places, cf->temp_pool, 16,
+                       sizeof(ngx_http_counters_place_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_counters_place_set(cf, &block.place);
+
     block.ttl = NGX_CONF_UNSET_MSEC;
     block.portal = ngx_http_counters_portal_create(cf, &value[1]);
     if (block.portal == NULL) {
@@ -359,43 +366,37 @@ ngx_http_counters_portal_directive(ngx_conf_t *cf, ngx_command_t *dummy,
 {
     ngx_http_counters_block_t *block = conf;
 
-    char           *rv;
-    ngx_str_t      *value;
-    ngx_uint_t      i;
-    ngx_command_t  *cmd;
+    char                       *rv;
+    ngx_str_t                  *value;
+    ngx_command_t              *cmd;
+    ngx_http_counters_place_t  *place;
 
     value = cf->args->elts;
-    cmd = ngx_http_counters_portal_commands;
+    cmd = ngx_http_counters_portal_command(&value[0]);
 
-    for (i = 0; cmd[i].name.len; i++) {
-        if (cmd[i].name.len == value[0].len
-            && ngx_strcmp(cmd[i].name.data, value[0].data) == 0)
-        {
-            break;
-        }
-    }
-
-    cmd = &cmd[i];
-
-    if (cmd->name.len == 0) {
+    if (cmd == NULL) {
         ngx_http_counters_portal_unknown(cf, &value[0]);
         return NGX_CONF_ERROR;
     }
 
-    if (!ngx_http_counters_portal_nargs(cf, cmd)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid number of arguments in \"%V\" directive",
-                           &cmd->name);
+    if (ngx_http_counters_portal_words(cf, cmd) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
     if (!(cmd->type & NGX_HTTP_COUNTERS_REPEATED)
-        && (block->seen & ((ngx_uint_t) 1 << i)))
+        && ngx_http_counters_place_find(&block->places,
+                                        (char *) cmd->name.data))
     {
         rv = "is duplicate";
 
     } else {
-        block->seen |= (ngx_uint_t) 1 << i;
+        place = ngx_array_push(&block->places);
+        if (place == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_http_counters_place_set(cf, place);
+
         rv = cmd->set(cf, cmd, block);
     }
 
@@ -407,6 +408,23 @@ ngx_http_counters_portal_directive(ngx_conf_t *cf, ngx_command_t *dummy,
                        &cmd->name, rv);
 
     return NGX_CONF_ERROR;
+}
+
+
+static ngx_command_t *
+ngx_http_counters_portal_command(ngx_str_t *name)
+{
+    ngx_command_t  *cmd;
+
+    for (cmd = ngx_http_counters_portal_commands; cmd->name.len; cmd++) {
+        if (cmd->name.len == name->len
+            && ngx_strcmp(cmd->name.data, name->data) == 0)
+        {
+            return cmd;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -430,6 +448,40 @@ ngx_http_counters_portal_unknown(ngx_conf_t *cf, ngx_str_t *name)
 }
 
 
+/*
+ * Whether there are as many as there may be.  What follows a value and is a
+ * directive's name is no value: a ";" was forgotten before it, and a list
+ * would take it, and all up to the next one, for values of its own.
+ */
+
+static char *
+ngx_http_counters_portal_words(ngx_conf_t *cf, ngx_command_t *cmd)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+        if (ngx_http_counters_portal_command(&value[i])) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "directive \"%V\" is not terminated by \";\" "
+                               "before \"%V\"", &cmd->name, &value[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (!ngx_http_counters_portal_nargs(cf, cmd)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments in \"%V\" directive",
+                           &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 static ngx_uint_t
 ngx_http_counters_portal_nargs(ngx_conf_t *cf, ngx_command_t *cmd)
 {
@@ -445,42 +497,49 @@ ngx_http_counters_portal_nargs(ngx_conf_t *cf, ngx_command_t *cmd)
 }
 
 
-/* what can be judged only when all directives have been read */
-
 static char *
 ngx_http_counters_portal_finish(ngx_conf_t *cf,
     ngx_http_counters_block_t *block)
 {
     ngx_http_counters_portal_t  *portal;
 
+    if (ngx_http_counters_check_block(cf, block) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     portal = block->portal;
 
-    if (portal->fetch.url.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no \"url\" in \"counters_portal\" \"%V\"",
-                           &portal->name);
+    ngx_http_counters_portal_defaults(block);
+
+    if (ngx_http_counters_portal_identity(cf, portal) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
-    }
-
-    ngx_conf_init_value(portal->fetch.verify, 1);
-
-    if (ngx_http_counters_portal_identity(cf, portal) != NGX_CONF_OK
-        || ngx_http_counters_portal_ttl(cf, block) != NGX_CONF_OK
-        || ngx_http_counters_portal_webhook(cf, block) != NGX_CONF_OK
-        || ngx_http_counters_portal_limits(cf, portal) != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (portal->redis && portal->secret.len == 0) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"redis\" without \"secret\" in "
-                           "\"counters_portal\" \"%V\": what is stored is "
-                           "lost on restart and not shared with other nodes",
-                           &portal->name);
     }
 
     return ngx_http_counters_portal_zone(cf, portal);
+}
+
+
+/* of what the checks tell from a value that was given */
+
+static void
+ngx_http_counters_portal_defaults(ngx_http_counters_block_t *block)
+{
+    ngx_uint_t                   i;
+    ngx_http_counters_portal_t  *portal;
+
+    portal = block->portal;
+
+    ngx_conf_init_value(portal->fetch.verify, 1);
+    ngx_conf_init_size_value(portal->fetch.max_body, 256 * 1024);
+    ngx_conf_init_msec_value(block->ttl, 30000);
+
+    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
+        ngx_conf_init_msec_value(portal->ttl[i], block->ttl);
+    }
+
+    if (portal->fetch.connect_timeout > portal->fetch.timeout) {
+        portal->fetch.connect_timeout = portal->fetch.timeout;
+    }
 }
 
 
@@ -499,109 +558,6 @@ ngx_http_counters_portal_identity(ngx_conf_t *cf,
     }
 
     ngx_sprintf(id->data, "%V %V", &portal->name, &portal->fetch.url);
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_counters_portal_ttl(ngx_conf_t *cf, ngx_http_counters_block_t *block)
-{
-    ngx_uint_t                   i;
-    ngx_http_counters_portal_t  *portal;
-
-    portal = block->portal;
-
-    ngx_conf_init_msec_value(block->ttl, 30000);
-
-    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
-
-        if (portal->ttl[i] == NGX_CONF_UNSET_MSEC) {
-            portal->ttl[i] = block->ttl;
-            continue;
-        }
-
-        if (!(portal->methods & (1 << i))) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"ttl\" for \"%V\", which is not in "
-                               "\"methods\", in \"counters_portal\" \"%V\"",
-                               (ngx_str_t *) &ngx_counters_method_names[i],
-                               &portal->name);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_counters_portal_webhook(ngx_conf_t *cf,
-    ngx_http_counters_block_t *block)
-{
-    ngx_str_t                   *webhook;
-    ngx_http_counters_url_t      url, base;
-    ngx_http_counters_portal_t  *portal;
-
-    portal = block->portal;
-    webhook = &block->webhook;
-
-    if (webhook->len == 0) {
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_counters_webhook((ngx_counters_str_t *) webhook, &portal->webhook)
-        != NGX_COUNTERS_OK)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"webhook\" in \"counters_portal\" \"%V\", "
-                           "it must be USERID/CODE or the URL of a webhook",
-                           &portal->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_strstr(webhook->data, "://") == NULL) {
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_http_counters_url_parse(webhook, &url) != NULL
-        || ngx_http_counters_url_parse(&portal->fetch.url, &base) != NULL
-        || !ngx_http_counters_url_same_origin(&url, &base))
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"webhook\" in \"counters_portal\" \"%V\" is of "
-                           "another portal than \"url\"", &portal->name);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_counters_portal_limits(ngx_conf_t *cf,
-    ngx_http_counters_portal_t *portal)
-{
-    if (portal->rate_shared && portal->redis == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"scope=redis\" without \"redis\" in "
-                           "\"counters_portal\" \"%V\"", &portal->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (portal->fetch.max_body != NGX_CONF_UNSET_SIZE
-        && portal->fetch.max_body > portal->zone_size)
-    {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"max_body\" is larger than \"zone\" in "
-                           "\"counters_portal\" \"%V\"", &portal->name);
-    }
-
-    ngx_conf_init_size_value(portal->fetch.max_body, 256 * 1024);
-
-    if (portal->fetch.connect_timeout > portal->fetch.timeout) {
-        portal->fetch.connect_timeout = portal->fetch.timeout;
-    }
 
     return NGX_CONF_OK;
 }

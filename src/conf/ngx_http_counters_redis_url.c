@@ -9,6 +9,7 @@
 
 #include "ngx_http_counters_setters.h"
 #include "ngx_http_counters_source.h"
+#include "ngx_http_counters_value.h"
 
 
 #define NGX_HTTP_COUNTERS_REDIS_PORT        6379

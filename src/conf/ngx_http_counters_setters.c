@@ -7,6 +7,7 @@
 #include "ngx_http_counters_setters.h"
 #include "ngx_http_counters_source.h"
 #include "ngx_http_counters_url.h"
+#include "ngx_http_counters_value.h"
 
 
 /* the zone keeps spans in 32 bits of milliseconds */
@@ -16,6 +17,10 @@
 #define NGX_HTTP_COUNTERS_WAIT_MAX      (10 * 1000)
 #define NGX_HTTP_COUNTERS_RATE_MAX      1000000
 #define NGX_HTTP_COUNTERS_MAX_BODY_MIN  1024
+
+/* the portal's have 32 characters */
+
+#define NGX_HTTP_COUNTERS_TOKEN_MIN     16
 
 
 static ngx_int_t ngx_http_counters_parse_rate(ngx_str_t *value,
@@ -155,6 +160,7 @@ ngx_http_counters_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         ttl = &block->portal->ttl[method];
+        ngx_http_counters_place_set(cf, &block->ttls[method]);
     }
 
     if (*ttl != NGX_CONF_UNSET_MSEC) {
@@ -503,6 +509,14 @@ ngx_http_counters_set_events_token(ngx_conf_t *cf, ngx_command_t *cmd,
         if (rv != NGX_CONF_OK) {
             return rv;
         }
+
+        /* it is more likely to be something else than to be a token */
+
+        if (ngx_http_counters_source_literal(&value[i])
+            && token->len < NGX_HTTP_COUNTERS_TOKEN_MIN)
+        {
+            return "has a token of less than 16 characters";
+        }
     }
 
     block->portal->events_tokens = tokens;
@@ -525,111 +539,4 @@ ngx_http_counters_set_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     return ngx_http_counters_parse_time(cf, &value[1],
                                         &ngx_http_counters_any_time,
                                         (ngx_msec_t *) (p + cmd->offset));
-}
-
-
-char *
-ngx_http_counters_parse_time(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_conf_num_bounds_t *bounds, ngx_msec_t *msec)
-{
-    ngx_int_t   n;
-    ngx_str_t  *args;
-
-    n = ngx_parse_time(value, 0);
-
-    if (n == NGX_ERROR) {
-        return ngx_http_counters_invalid_value(cf, value);
-    }
-
-    if (n < bounds->low || n > bounds->high) {
-        args = cf->args->elts;
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"%V\" directive, "
-                           "it must be between %ims and %ims",
-                           value, &args[0], bounds->low, bounds->high);
-        return NGX_CONF_ERROR;
-    }
-
-    *msec = n;
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_counters_invalid_value(ngx_conf_t *cf, ngx_str_t *value)
-{
-    ngx_str_t  *args;
-
-    args = cf->args->elts;
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" in \"%V\" directive",
-                       value, &args[0]);
-
-    return NGX_CONF_ERROR;
-}
-
-
-char *
-ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value)
-{
-    ngx_str_t  *args;
-
-    args = cf->args->elts;
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\" in \"%V\" directive",
-                       value, &args[0]);
-
-    return NGX_CONF_ERROR;
-}
-
-
-char *
-ngx_http_counters_parameter_once(ngx_conf_t *cf, ngx_uint_t n)
-{
-    size_t       len;
-    ngx_str_t   *args;
-    ngx_uint_t   i;
-
-    args = cf->args->elts;
-
-    for (i = 2; i < n; i++) {
-
-        /* a value may be a secret */
-
-        len = strcspn((char *) args[i].data, "=") + 1;
-
-        if (len <= args[i].len
-            && ngx_strncmp(args[i].data, args[n].data, len) == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate parameter \"%*s\" in \"%V\" "
-                               "directive", len, args[i].data, &args[0]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-ngx_uint_t
-ngx_http_counters_parameter(ngx_str_t *arg, const char *name,
-    ngx_str_t *value)
-{
-    size_t  len;
-
-    len = ngx_strlen(name);
-
-    if (ngx_strncmp(arg->data, name, len) != 0) {
-        return 0;
-    }
-
-    value->len = arg->len - len;
-    value->data = arg->data + len;
-
-    return 1;
 }

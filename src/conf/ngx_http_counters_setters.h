@@ -13,14 +13,18 @@
 
 
 #include "ngx_http_counters_conf.h"
+#include "ngx_http_counters_place.h"
 
 
 /* a counters_portal block while it is read */
 
 typedef struct {
     ngx_http_counters_portal_t  *portal;
-    ngx_uint_t                   seen;        /* 1 << index of a directive */
+    ngx_http_counters_place_t    place;       /* of counters_portal itself */
+    ngx_array_t                  places;      /* of the directives read in it,
+                                                 ngx_http_counters_place_t */
     ngx_msec_t                   ttl;         /* of methods without their own */
+    ngx_http_counters_place_t    ttls[NGX_COUNTERS_METHODS];
     ngx_str_t                    webhook;     /* judged when url is known */
 } ngx_http_counters_block_t;
 
@@ -64,23 +68,6 @@ char *ngx_http_counters_set_verify(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_counters_set_events_token(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-
-
-/* what setters share; each logs what it does not like */
-
-char *ngx_http_counters_parse_time(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_conf_num_bounds_t *bounds, ngx_msec_t *msec);
-char *ngx_http_counters_invalid_value(ngx_conf_t *cf, ngx_str_t *value);
-char *ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value);
-
-/* whether the name in args[n] is new; those from args[2] on must be known */
-
-char *ngx_http_counters_parameter_once(ngx_conf_t *cf, ngx_uint_t n);
-
-/* whether "arg" is name=value; "name" includes the sign */
-
-ngx_uint_t ngx_http_counters_parameter(ngx_str_t *arg, const char *name,
-    ngx_str_t *value);
 
 
 #endif /* _NGX_HTTP_COUNTERS_SETTERS_H_INCLUDED_ */

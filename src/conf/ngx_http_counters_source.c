@@ -25,6 +25,15 @@ ngx_http_counters_source(ngx_conf_t *cf, ngx_str_t *source, ngx_str_t *secret)
 {
     ngx_str_t  s;
 
+    if (ngx_http_counters_source_literal(source)) {
+
+        /* the configuration's own copy, the only one */
+
+        *secret = *source;
+
+        return ngx_http_counters_source_check(secret);
+    }
+
     if (ngx_strncmp(source->data, "file:", 5) == 0) {
         s.len = source->len - 5;
         s.data = source->data + 5;
@@ -32,18 +41,18 @@ ngx_http_counters_source(ngx_conf_t *cf, ngx_str_t *source, ngx_str_t *secret)
         return ngx_http_counters_source_file(cf, &s, secret);
     }
 
-    if (ngx_strncmp(source->data, "env:", 4) == 0) {
-        s.len = source->len - 4;
-        s.data = source->data + 4;
+    s.len = source->len - 4;
+    s.data = source->data + 4;
 
-        return ngx_http_counters_source_env(cf, &s, secret);
-    }
+    return ngx_http_counters_source_env(cf, &s, secret);
+}
 
-    /* the configuration's own copy, the only one */
 
-    *secret = *source;
-
-    return ngx_http_counters_source_check(secret);
+ngx_uint_t
+ngx_http_counters_source_literal(ngx_str_t *source)
+{
+    return ngx_strncmp(source->data, "file:", 5) != 0
+           && ngx_strncmp(source->data, "env:", 4) != 0;
 }
 
 

@@ -27,5 +27,9 @@
 char *ngx_http_counters_source(ngx_conf_t *cf, ngx_str_t *source,
     ngx_str_t *secret);
 
+/* whether it is the value itself */
+
+ngx_uint_t ngx_http_counters_source_literal(ngx_str_t *source);
+
 
 #endif /* _NGX_HTTP_COUNTERS_SOURCE_H_INCLUDED_ */

@@ -11,8 +11,8 @@
 #include "ngx_http_counters_managed.h"
 #include "ngx_http_counters_portal.h"
 #include "ngx_http_counters_purge.h"
-#include "ngx_http_counters_setters.h"
 #include "ngx_http_counters_status.h"
+#include "ngx_http_counters_value.h"
 #include "ngx_http_counters_variables.h"
 #include "ngx_counters_worker.h"
 #include "ngx_http_counters_passed_limits.h"
@@ -46,6 +46,10 @@ static char *ngx_http_counters_set_portal(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_counters_set_user(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_counters_set_bypass(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_uint_t ngx_http_counters_directive(ngx_conf_t *cf,
+    ngx_str_t *name);
 static char *ngx_http_counters_set_enum(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_counters_enum(ngx_conf_t *cf, ngx_str_t *value,
@@ -102,7 +106,7 @@ static ngx_command_t  ngx_http_counters_commands[] = {
 
     { ngx_string("counters_bypass"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
-      ngx_http_set_predicate_slot,
+      ngx_http_counters_set_bypass,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_counters_loc_conf_t, bypass),
       NULL },
@@ -443,6 +447,56 @@ ngx_http_counters_set_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     checked->line = cf->conf_file->line;
 
     return ngx_http_set_complex_value_slot(cf, cmd, &checked->loc);
+}
+
+
+/*
+ * A name of a directive among the values comes from a forgotten ";", and
+ * would be true in every request.
+ */
+
+static char *
+ngx_http_counters_set_bypass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (ngx_http_counters_directive(cf, &value[i])) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "directive \"%V\" is not terminated by \";\" "
+                               "before \"%V\"", &value[0], &value[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return ngx_http_set_predicate_slot(cf, cmd, conf);
+}
+
+
+/* whether any module has a directive of that name */
+
+static ngx_uint_t
+ngx_http_counters_directive(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t      i;
+    ngx_command_t  *cmd;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        cmd = cf->cycle->modules[i]->commands;
+
+        for ( /* void */ ; cmd && cmd->name.len; cmd++) {
+            if (cmd->name.len == name->len
+                && ngx_strcmp(cmd->name.data, name->data) == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 

@@ -50,21 +50,30 @@ sub conf_ok ($name, $http) {
 sub conf_warns ($name, $http, $re) {
     my ($accepted, $output) = $t->check($http);
 
+    my @said = $output =~ /\[warn\][^\n]*/g;
+
     ok($accepted, "$name: accepted") or diag($output);
-    like($output, qr/\[warn\][^\n]*$re/, "$name: warned");
+    like($output, qr/\[warn\][^\n]*$re/m, "$name: warned");
+    is(scalar @said, 1, "$name: once") or diag($output);
+    says_where($name, $http, $said[0] // '');
     unlike($output, qr/$SECRET/i, "$name: no secret shown");
 }
 
 
 sub conf_fails ($name, $http, $re) {
     my ($accepted, $output) = $t->check($http);
-    my $line = marked_line($t->whole_config($http));
-    my $where = defined $line ? qr/ in \S+\/check\.conf:$line$/m : qr//;
 
     ok(!$accepted, "$name: refused");
-    like($output, qr/\[emerg\][^\n]*$re/, "$name: message");
-    like($output, $where, "$name: line") if defined $line;
+    like($output, qr/\[emerg\][^\n]*$re/m, "$name: message");
+    says_where($name, $http, $output);
     unlike($output, qr/$SECRET/i, "$name: no secret shown");
+}
+
+
+sub says_where ($name, $http, $output) {
+    my $line = marked_line($t->whole_config($http)) // return;
+
+    like($output, qr/ in \S+\/check\.conf:$line$/m, "$name: line");
 }
 
 
@@ -83,13 +92,10 @@ sub portal_fails ($name, $body, $re) {
 }
 
 
-# What no line of its own is to blame for is judged at the closing brace
-
 sub portal_block ($body) {
-    my $brace = $body =~ /#!/ ? '' : ' #!';
     my $url = $body =~ /^\s*url/m ? '' : "url https://acme.example;\n";
 
-    return "counters_portal acme {\n$url$body\n}$brace\n";
+    return "counters_portal acme {\n$url$body\n}\n";
 }
 
 
