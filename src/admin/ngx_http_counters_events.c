@@ -9,7 +9,6 @@
 #include <ngx_http.h>
 
 #include "ngx_counters_task.h"
-#include "ngx_counters_tasks.h"
 #include "ngx_http_counters_admin.h"
 #include "ngx_http_counters_events.h"
 #include "ngx_http_counters_request.h"
@@ -121,17 +120,8 @@ ngx_http_counters_events(ngx_http_request_t *r)
     }
 
     if (event.kind != NGX_COUNTERS_EVENT_OTHER) {
-
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_EVENTS, 1);
-
-        ngx_counters_tasks_event(portal->zone,
-                                 portal->zone->conf.tasks ? event.task : 0,
-                                 event.kind == NGX_COUNTERS_EVENT_DELETED,
-                                 ngx_http_counters_now());
-
-        if (!w->tasks.timer_set) {
-            ngx_http_counters_participants_pump(w);
-        }
+        ngx_counters_inquiry_event(w, event.task,
+                                   event.kind == NGX_COUNTERS_EVENT_DELETED);
     }
 
     return ngx_http_counters_events_send(r);

@@ -135,7 +135,7 @@ ngx_http_counters_commands_items(ngx_http_request_t *r,
             return NGX_DECLINED;
         }
 
-        ngx_counters_key_make(&items[i].key, digest, call);
+        ngx_counters_key_make(&items[i].waiter.key, digest, call);
         items[i].ctx = ctx;
     }
 
@@ -151,7 +151,7 @@ ngx_http_counters_commands_answer(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx)
 {
     ngx_uint_t                     i, order, worst;
-    ngx_counters_view_t           *view;
+    ngx_counters_view_t           *view, *total;
     ngx_counters_batch_content_t  *answers;
     ngx_http_counters_item_t      *item, *sum;
 
@@ -169,18 +169,19 @@ ngx_http_counters_commands_answer(ngx_http_request_t *r,
     }
 
     *sum = ctx->items[0];
+    total = &sum->waiter.view;
     worst = 0;
 
     for (i = 0; i < ctx->nitems; i++) {
         item = &ctx->items[i];
-        view = &item->view;
+        view = &item->waiter.view;
 
         if (ngx_http_counters_commands_envelope(item, &answers[i]) != NGX_OK)
         {
             /* not what a batch could contain: as if there were no answer */
 
-            item->view.kind = NGX_COUNTERS_EMPTY;
-            item->view.hold = NGX_COUNTERS_BACKOFF;
+            item->waiter.view.kind = NGX_COUNTERS_EMPTY;
+            item->waiter.view.hold = NGX_COUNTERS_BACKOFF;
             item->cache_status = NGX_HTTP_COUNTERS_ERROR;
             return item;
         }
@@ -199,13 +200,13 @@ ngx_http_counters_commands_answer(ngx_http_request_t *r,
             }
         }
 
-        sum->stored &= item->stored;
-        sum->view.fetched = ngx_min(sum->view.fetched, view->fetched);
-        sum->view.remains = ngx_min(sum->view.remains, view->remains);
+        sum->waiter.stored &= item->waiter.stored;
+        total->fetched = ngx_min(total->fetched, view->fetched);
+        total->remains = ngx_min(total->remains, view->remains);
 
-        if (sum->view.kind != NGX_COUNTERS_DATA) {
-            sum->view.kind = view->kind;
-            sum->view.headers = view->headers;
+        if (total->kind != NGX_COUNTERS_DATA) {
+            total->kind = view->kind;
+            total->headers = view->headers;
         }
     }
 
@@ -228,7 +229,7 @@ ngx_http_counters_commands_whole(ngx_http_counters_ctx_t *ctx)
     ngx_counters_view_t  *view;
 
     for (i = 0; i < ctx->nitems; i++) {
-        view = &ctx->items[i].view;
+        view = &ctx->items[i].waiter.view;
 
         if (view->kind == NGX_COUNTERS_EMPTY
             || (view->kind != NGX_COUNTERS_DATA
@@ -248,11 +249,11 @@ ngx_http_counters_commands_envelope(ngx_http_counters_item_t *item,
 {
     ngx_counters_str_t  body, value;
 
-    body.len = item->view.body.len;
-    body.data = item->view.body.data;
+    body.len = item->waiter.view.body.len;
+    body.data = item->waiter.view.body.data;
 
     answer->envelope = body;
-    answer->error = (item->view.kind != NGX_COUNTERS_DATA);
+    answer->error = (item->waiter.view.kind != NGX_COUNTERS_DATA);
 
     if (!answer->error) {
         return NGX_OK;
@@ -290,7 +291,7 @@ ngx_http_counters_commands_view(ngx_http_request_t *r,
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
     operating = (lcf->time == NGX_HTTP_COUNTERS_TIME_ORIGINAL);
 
-    view = &sum->view;
+    view = &sum->waiter.view;
 
     view->kind = NGX_COUNTERS_DATA;
     view->status = NGX_HTTP_OK;

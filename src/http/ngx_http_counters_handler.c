@@ -11,7 +11,7 @@
 
 #include "ngx_http_counters_client_batch.h"
 #include "ngx_http_counters_handler.h"
-#include "ngx_counters_peers.h"
+#include "ngx_counters_post.h"
 #include "ngx_http_counters_serve.h"
 
 
@@ -112,8 +112,7 @@ ngx_http_counters_pass(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
     ctx->cache_status = NGX_HTTP_COUNTERS_PASS;
 
     if (ctx->worker) {
-        ngx_counters_zone_passed(ctx->portal->zone, ngx_http_counters_now());
-        ngx_http_counters_nodes_spent(ctx->worker, 1);
+        ngx_counters_post_spent(ctx->worker, 1);
         ngx_http_counters_count(ctx->worker, NGX_COUNTERS_STAT_PASS, 1);
     }
 
@@ -244,7 +243,7 @@ ngx_http_counters_item(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    ngx_counters_key_make(&item->key, digest, call);
+    ngx_counters_key_make(&item->waiter.key, digest, call);
 
     item->ctx = ctx;
     ctx->items = item;

@@ -137,7 +137,8 @@ ngx_http_counters_managed(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_counters_key_make(&item->key, ctx->portal->zone->common_cred, &call);
+    ngx_counters_key_make(&item->waiter.key, ctx->portal->zone->common_cred,
+                          &call);
 
     item->ctx = ctx;
     ctx->items = item;

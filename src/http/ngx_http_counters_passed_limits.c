@@ -9,7 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_counters_fetch.h"
-#include "ngx_counters_flight.h"
+#include "ngx_counters_hold.h"
 #include "ngx_http_counters_request.h"
 #include "ngx_http_counters_passed_limits.h"
 
@@ -90,37 +90,23 @@ static void
 ngx_http_counters_watch(ngx_http_counters_ctx_t *ctx, u_char *data,
     size_t len)
 {
-    time_t               retry;
-    uint64_t             now;
     ngx_counters_hold_e  hold;
 
     len = ngx_min(len, NGX_HTTP_COUNTERS_WATCH_LEN);
 
     if (ngx_http_counters_contains(data, len, "QUERY_LIMIT_EXCEEDED")) {
         hold = NGX_COUNTERS_LIMITED;
-        ngx_http_counters_count(ctx->worker, NGX_COUNTERS_STAT_LIMITS, 1);
 
     } else if (ngx_http_counters_contains(data, len, "OVERLOAD_LIMIT")) {
         hold = NGX_COUNTERS_OVERLOADED;
-        ngx_http_counters_count(ctx->worker, NGX_COUNTERS_STAT_OVERLOADS, 1);
 
     } else {
         return;
     }
 
-    now = ngx_http_counters_now();
-    retry = ngx_http_counters_watch_retry_after(ctx->request);
-
-    if (ngx_counters_zone_portal_hold(ctx->portal->zone, hold, now,
-                                      retry > 0
-                                      ? now + (uint64_t) retry * 1000 : 0))
-    {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "counters_portal \"%V\": the portal answered a request "
-                      "passed on with a limit", &ctx->portal->name);
-
-        ngx_http_counters_flight_pump_later(ctx->worker);
-    }
+    ngx_counters_hold_limit(ctx->worker, hold,
+                            ngx_http_counters_watch_retry_after(ctx->request),
+                            "a request passed on");
 }
 
 

@@ -18,6 +18,19 @@
 #define NGX_HTTP_COUNTERS_BODY_MAX  65536
 
 
+/* one call of a request, and what has come of it */
+
+typedef struct {
+    ngx_counters_waiter_t              waiter;     /* stays first */
+    ngx_http_counters_ctx_t           *ctx;
+
+    ngx_uint_t                         cache_status;
+    ngx_uint_t                         source;
+
+    unsigned                           late:1;     /* has waited in vain */
+} ngx_http_counters_item_t;
+
+
 struct ngx_http_counters_ctx_s {
     ngx_http_request_t                *request;
     ngx_http_counters_worker_t        *worker;

@@ -12,7 +12,6 @@
 #include "ngx_http_counters_client_batch.h"
 #include "ngx_http_counters_response.h"
 #include "ngx_http_counters_serve.h"
-#include "ngx_counters_redis_store.h"
 
 
 /* an entry is forced by counters_bypass at most so often, milliseconds */
@@ -39,6 +38,7 @@ static ngx_int_t ngx_http_counters_park(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx);
 static void ngx_http_counters_cleanup(void *data);
 static void ngx_http_counters_deadline_handler(ngx_event_t *ev);
+static void ngx_http_counters_item_done(ngx_counters_waiter_t *waiter);
 static ngx_int_t ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item);
 static void ngx_http_counters_finish(ngx_http_counters_ctx_t *ctx);
@@ -58,7 +58,13 @@ ngx_http_counters_serve(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
     for (i = 0; i < ctx->nitems; i++) {
         item = &ctx->items[i];
 
-        rc = ngx_http_counters_refresh_look(ctx->worker, item);
+        item->waiter.pool = r->pool;
+        item->waiter.cred = &ctx->cred;
+        item->waiter.done = ngx_http_counters_item_done;
+        item->waiter.bypass = ctx->bypass;
+        item->waiter.must = ctx->managed;
+
+        rc = ngx_http_counters_refresh_look(ctx->worker, &item->waiter);
 
         if (rc != NGX_ERROR) {
             rc = ngx_http_counters_decide(ctx, item);
@@ -96,8 +102,8 @@ ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
 
     for (tries = 0; tries < 3; tries++) {
 
-        item->seen = 0;
-        item->force = 0;
+        item->waiter.seen = 0;
+        item->waiter.force = 0;
         item->source = NGX_HTTP_COUNTERS_MEMORY;
 
         rc = ngx_http_counters_decide_view(ctx, item);
@@ -106,20 +112,22 @@ ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
             return rc;
         }
 
-        rc = ngx_http_counters_refresh_wait(ctx->worker, item);
+        rc = ngx_http_counters_refresh_wait(ctx->worker, &item->waiter);
 
         if (rc == NGX_AGAIN) {
             return NGX_AGAIN;
         }
 
         if (rc == NGX_ERROR) {
-            return (item->view.kind == NGX_COUNTERS_DATA) ? NGX_OK
+            return (item->waiter.view.kind == NGX_COUNTERS_DATA) ? NGX_OK
                                                           : NGX_DECLINED;
         }
 
         /* the entry has changed meanwhile */
 
-        if (ngx_http_counters_refresh_look(ctx->worker, item) == NGX_ERROR) {
+        if (ngx_http_counters_refresh_look(ctx->worker, &item->waiter)
+            == NGX_ERROR)
+        {
             return NGX_ERROR;
         }
     }
@@ -132,14 +140,14 @@ static ngx_int_t
 ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item)
 {
-    if (ngx_http_counters_forces(ctx, &item->view)) {
-        item->seen = item->view.fetched;
-        item->force = 1;
-        item->cache_status = ngx_http_counters_kept(&item->view);
+    if (ngx_http_counters_forces(ctx, &item->waiter.view)) {
+        item->waiter.seen = item->waiter.view.fetched;
+        item->waiter.force = 1;
+        item->cache_status = ngx_http_counters_kept(&item->waiter.view);
         return NGX_AGAIN;
     }
 
-    switch (item->view.kind) {
+    switch (item->waiter.view.kind) {
 
     case NGX_COUNTERS_DATA:
         return ngx_http_counters_decide_data(ctx, item);
@@ -158,16 +166,16 @@ ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
 
     /* a limit passes, which is what "wait" is for; a failure may not */
 
-    if (item->view.hold == NGX_COUNTERS_OPEN
-        || item->view.hold == NGX_COUNTERS_LIMITED)
+    if (item->waiter.view.hold == NGX_COUNTERS_OPEN
+        || item->waiter.view.hold == NGX_COUNTERS_LIMITED)
     {
         return NGX_AGAIN;
     }
 
     /* but Redis may have it all the same */
 
-    return ((item->view.leased || !item->view.refreshing)
-            && ngx_http_counters_store_ready(ctx->worker))
+    return ((item->waiter.view.leased || !item->waiter.view.refreshing)
+            && ngx_counters_refresh_ready(ctx->worker))
            ? NGX_AGAIN : NGX_OK;
 }
 
@@ -206,7 +214,7 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
 {
     ngx_counters_view_t  *view;
 
-    view = &item->view;
+    view = &item->waiter.view;
     item->cache_status = NGX_HTTP_COUNTERS_HIT;
 
     if (view->fresh == NGX_COUNTERS_FRESH) {
@@ -215,9 +223,7 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
 
             /* the refresh will come when no request brings it along */
 
-            (void) ngx_counters_creds_keep(ctx->worker->creds,
-                                           item->key.cred, &ctx->cred,
-                                           ngx_http_counters_now(), 0);
+            ngx_counters_refresh_keep(ctx->worker, &item->waiter);
         }
 
         return NGX_OK;
@@ -232,8 +238,8 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
     if (view->fresh == NGX_COUNTERS_REVALIDATE) {
 
         if (view->flying
-            || ngx_http_counters_refresh_background(ctx->worker, item,
-                                                    &ctx->cred)
+            || ngx_http_counters_refresh_background(ctx->worker,
+                                                    &item->waiter)
                == NGX_OK)
         {
             item->cache_status = NGX_HTTP_COUNTERS_UPDATING;
@@ -245,12 +251,12 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
     /* older: it waits for the portal, but not for quota */
 
     if (view->dry) {
-        (void) ngx_http_counters_refresh_background(ctx->worker, item,
-                                                    &ctx->cred);
+        (void) ngx_http_counters_refresh_background(ctx->worker,
+                                                    &item->waiter);
         return NGX_OK;
     }
 
-    item->seen = view->fetched;
+    item->waiter.seen = view->fetched;
 
     return NGX_AGAIN;
 }
@@ -295,7 +301,7 @@ ngx_http_counters_cleanup(void *data)
     ngx_uint_t  i;
 
     for (i = 0; i < ctx->nitems; i++) {
-        ngx_http_counters_refresh_leave(ctx->worker, &ctx->items[i]);
+        ngx_http_counters_refresh_leave(ctx->worker, &ctx->items[i].waiter);
     }
 
     if (ctx->deadline.timer_set) {
@@ -312,14 +318,13 @@ ngx_http_counters_cleanup(void *data)
 static void
 ngx_http_counters_deadline_handler(ngx_event_t *ev)
 {
-    uint64_t                   now;
     ngx_uint_t                 i, flying, spent;
     ngx_msec_t                 waited, last;
     ngx_http_counters_ctx_t   *ctx;
+    ngx_counters_waiter_t     *waiter;
     ngx_http_counters_item_t  *item;
 
     ctx = ev->data;
-    now = ngx_http_counters_now();
     flying = 0;
     spent = 0;
 
@@ -327,13 +332,13 @@ ngx_http_counters_deadline_handler(ngx_event_t *ev)
                    "counters request deadline");
 
     for (i = 0; i < ctx->nitems; i++) {
-        item = &ctx->items[i];
+        waiter = &ctx->items[i].waiter;
 
-        if (item->waiting) {
-            (void) ngx_counters_zone_lookup(ctx->portal->zone, &item->key,
-                                            now, NULL, &item->view);
-            flying |= item->view.flying;
-            spent |= item->view.dry || item->view.hold != NGX_COUNTERS_OPEN;
+        if (waiter->waiting) {
+            (void) ngx_counters_refresh_peek(ctx->worker, waiter);
+            flying |= waiter->view.flying;
+            spent |= waiter->view.dry
+                     || waiter->view.hold != NGX_COUNTERS_OPEN;
         }
     }
 
@@ -356,9 +361,9 @@ ngx_http_counters_deadline_handler(ngx_event_t *ev)
     for (i = 0; i < ctx->nitems; i++) {
         item = &ctx->items[i];
 
-        if (item->waiting) {
-            ngx_http_counters_refresh_leave(ctx->worker, item);
-            (void) ngx_http_counters_refresh_look(ctx->worker, item);
+        if (item->waiter.waiting) {
+            ngx_http_counters_refresh_leave(ctx->worker, &item->waiter);
+            (void) ngx_http_counters_refresh_look(ctx->worker, &item->waiter);
 
             item->late = 1;
             (void) ngx_http_counters_conclude(ctx, item);
@@ -371,9 +376,13 @@ ngx_http_counters_deadline_handler(ngx_event_t *ev)
 }
 
 
-void
-ngx_http_counters_item_done(ngx_http_counters_item_t *item)
+/* never called before the wait for it has begun */
+
+static void
+ngx_http_counters_item_done(ngx_counters_waiter_t *waiter)
 {
+    ngx_http_counters_item_t *item = (ngx_http_counters_item_t *) waiter;
+
     ngx_http_counters_ctx_t  *ctx;
 
     ctx = item->ctx;
@@ -397,9 +406,9 @@ ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
     ngx_int_t             rc;
     ngx_counters_view_t  *view;
 
-    view = &item->view;
+    view = &item->waiter.view;
 
-    if (view->kind == NGX_COUNTERS_DATA && view->fetched > item->seen
+    if (view->kind == NGX_COUNTERS_DATA && view->fetched > item->waiter.seen
         && view->origin == NGX_COUNTERS_FROM_REDIS && !item->late)
     {
         /* as if it had been in memory from the start */
@@ -417,7 +426,7 @@ ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (view->fetched <= item->seen) {
+    if (view->fetched <= item->waiter.seen) {
 
         /* the wait was in vain, but there is something */
 
@@ -434,7 +443,7 @@ ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
         item->cache_status = NGX_HTTP_COUNTERS_BYPASS;
 
     } else {
-        item->cache_status = item->leader ? NGX_HTTP_COUNTERS_MISS
+        item->cache_status = item->waiter.leader ? NGX_HTTP_COUNTERS_MISS
                                           : NGX_HTTP_COUNTERS_COALESCED;
     }
 
@@ -506,7 +515,7 @@ ngx_http_counters_answer(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
     }
 
     ctx->cache_status = item->cache_status;
-    ctx->source = (item->view.kind == NGX_COUNTERS_EMPTY)
+    ctx->source = (item->waiter.view.kind == NGX_COUNTERS_EMPTY)
                   ? NGX_HTTP_COUNTERS_NOWHERE : item->source;
 
     ngx_http_counters_count(ctx->worker,
@@ -519,11 +528,12 @@ ngx_http_counters_answer(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
                                 - NGX_HTTP_COUNTERS_MEMORY, 1);
     }
 
-    if (item->view.kind == NGX_COUNTERS_EMPTY) {
+    if (item->waiter.view.kind == NGX_COUNTERS_EMPTY) {
         return ngx_http_counters_refuse(r, ctx, item);
     }
 
-    return ngx_http_counters_response(r, ctx, &item->view, item->stored);
+    return ngx_http_counters_response(r, ctx, &item->waiter.view,
+                                      item->waiter.stored);
 }
 
 
@@ -537,7 +547,7 @@ ngx_http_counters_refuse(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
     uint64_t              now;
     ngx_counters_view_t  *view;
 
-    view = &item->view;
+    view = &item->waiter.view;
     now = ngx_http_counters_now();
 
     retry = (view->hold_until > now) ? (view->hold_until - now + 999) / 1000

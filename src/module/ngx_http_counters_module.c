@@ -14,7 +14,7 @@
 #include "ngx_http_counters_status.h"
 #include "ngx_http_counters_value.h"
 #include "ngx_http_counters_variables.h"
-#include "ngx_counters_worker.h"
+#include "ngx_counters_process.h"
 #include "ngx_http_counters_passed_limits.h"
 
 
@@ -64,6 +64,9 @@ static char *ngx_http_counters_set_handler(ngx_conf_t *cf, void *conf,
     ngx_http_counters_portal_t **portal, ngx_http_handler_pt handler);
 static char *ngx_http_counters_named_portal(ngx_conf_t *cf,
     ngx_http_counters_portal_t **portal);
+static ngx_int_t ngx_http_counters_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_counters_init_process(ngx_cycle_t *cycle);
+static void ngx_http_counters_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_conf_enum_t  ngx_http_counters_times[] = {
@@ -172,10 +175,10 @@ ngx_module_t  ngx_http_counters_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     ngx_http_counters_init_module,         /* init module */
-    ngx_http_counters_init_worker,         /* init process */
+    ngx_http_counters_init_process,        /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    ngx_http_counters_exit_worker,         /* exit process */
+    ngx_http_counters_exit_process,        /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -636,4 +639,48 @@ ngx_http_counters_named_portal(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* in the master: the eventfds must be there before the workers are */
+
+static ngx_int_t
+ngx_http_counters_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_counters_main_conf_t  *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_counters_module);
+
+    if (mcf == NULL || mcf->portals.nelts == 0 || ngx_test_config) {
+        return NGX_OK;
+    }
+
+    return ngx_counters_process_prepare(cycle, &mcf->wakes);
+}
+
+
+static ngx_int_t
+ngx_http_counters_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_counters_main_conf_t  *mcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_counters_module);
+
+    if (mcf == NULL || mcf->portals.nelts == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_counters_process_init(cycle, &mcf->portals, &mcf->wakes);
+}
+
+
+static void
+ngx_http_counters_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_counters_process_exit();
 }

@@ -160,6 +160,15 @@ ngx_counters_creds_find(ngx_counters_creds_t *creds, const u_char *digest)
 }
 
 
+ngx_uint_t
+ngx_counters_creds_has(void *data, const u_char *digest)
+{
+    ngx_counters_creds_t *creds = data;
+
+    return ngx_counters_creds_find(creds, digest) != NULL;
+}
+
+
 static ngx_counters_kept_t *
 ngx_counters_creds_lookup(ngx_counters_creds_t *creds, const u_char *digest)
 {

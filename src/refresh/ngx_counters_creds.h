@@ -43,6 +43,10 @@ const ngx_counters_cred_t *ngx_counters_creds_find(
     ngx_counters_creds_t *creds,
     const u_char *digest);
 
+/* the same question, as the zone asks it; "data" are the credentials */
+
+ngx_uint_t ngx_counters_creds_has(void *data, const u_char *digest);
+
 /*
  * Lets those go that were last needed before "before", oldest first, as long
  * as "needed" (given the digest) says no.  Looks at most at "n" of them.

@@ -7,30 +7,36 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <ngx_http.h>
 
 #include "ngx_counters_batch.h"
+#include "ngx_counters_hold.h"
+#include "ngx_counters_inquiry.h"
+#include "ngx_counters_peers.h"
+#include "ngx_counters_post.h"
+#include "ngx_counters_redis_store.h"
 #include "ngx_counters_task.h"
 #include "ngx_counters_tasks.h"
-#include "ngx_counters_flight.h"
-#include "ngx_counters_peers.h"
-#include "ngx_counters_inquiry.h"
-#include "ngx_counters_refresh.h"
-#include "ngx_counters_redis_store.h"
+
+
+struct ngx_counters_inquiry_s {
+    ngx_event_t                   timer;      /* while events wait */
+    ngx_http_counters_worker_t   *worker;
+};
 
 
 typedef struct {
-    ngx_http_counters_worker_t   *worker;
+    ngx_counters_post_t           post;       /* stays first */
     ngx_counters_tasks_flight_t   tasks;
     ngx_counters_users_t          users;
 } ngx_http_counters_inquiry_t;
 
 
-static ngx_int_t ngx_http_counters_inquire(ngx_http_counters_worker_t *w,
+static void ngx_counters_inquiry_timer_handler(ngx_event_t *ev);
+static ngx_int_t ngx_counters_inquiry_send(ngx_http_counters_worker_t *w,
     ngx_http_counters_inquiry_t *in);
-static ngx_int_t ngx_http_counters_inquiry_post(ngx_http_counters_worker_t *w,
-    ngx_http_counters_inquiry_t *in, u_char *p);
-static void ngx_http_counters_inquiry_handler(void *data,
+static u_char *ngx_counters_inquiry_write(ngx_counters_post_t *post,
+    u_char *p, uint64_t user);
+static void ngx_counters_inquiry_done(ngx_counters_post_t *post,
     const ngx_counters_fetch_result_t *result);
 static void ngx_http_counters_inquiry_answer(ngx_http_counters_inquiry_t *in,
     const ngx_counters_fetch_result_t *result);
@@ -42,9 +48,58 @@ static ngx_int_t ngx_http_counters_inquiry_parts(
 static void ngx_http_counters_inquiry_task(ngx_http_counters_inquiry_t *in,
     ngx_uint_t n, ngx_counters_verdict_e verdict,
     const ngx_counters_str_t *result);
-static void ngx_http_counters_inquiry_failed(ngx_http_counters_inquiry_t *in,
-    ngx_uint_t portal);
+static void ngx_http_counters_inquiry_failed(ngx_http_counters_inquiry_t *in);
 static void ngx_http_counters_inquiry_mark(ngx_http_counters_inquiry_t *in);
+
+
+ngx_int_t
+ngx_counters_inquiry_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
+{
+    w->inquiry = ngx_pcalloc(cycle->pool,
+                             sizeof(struct ngx_counters_inquiry_s));
+    if (w->inquiry == NULL) {
+        return NGX_ERROR;
+    }
+
+    w->inquiry->worker = w;
+
+    ngx_counters_worker_event(w, &w->inquiry->timer,
+                              ngx_counters_inquiry_timer_handler);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_counters_inquiry_timer_handler(ngx_event_t *ev)
+{
+    struct ngx_counters_inquiry_s  *inquiry;
+
+    inquiry = ngx_queue_data(ev, struct ngx_counters_inquiry_s, timer);
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ev->log, 0, "counters tasks");
+
+    ngx_http_counters_participants_pump(inquiry->worker);
+}
+
+
+void
+ngx_counters_inquiry_event(ngx_http_counters_worker_t *w, uint64_t task,
+    ngx_uint_t deleted)
+{
+    ngx_counters_zone_t  *zone;
+
+    zone = w->portal->zone;
+
+    ngx_http_counters_count(w, NGX_COUNTERS_STAT_EVENTS, 1);
+
+    ngx_counters_tasks_event(zone, zone->conf.tasks ? task : 0, deleted,
+                             ngx_http_counters_now());
+
+    if (!w->inquiry->timer.timer_set) {
+        ngx_http_counters_participants_pump(w);
+    }
+}
 
 
 void
@@ -64,7 +119,7 @@ ngx_http_counters_participants_pump(ngx_http_counters_worker_t *w)
             return;
         }
 
-        in->worker = w;
+        in->post.worker = w;
 
         rc = ngx_counters_tasks_take(zone, ngx_http_counters_me(),
                                      ngx_http_counters_now(), &in->tasks,
@@ -72,8 +127,8 @@ ngx_http_counters_participants_pump(ngx_http_counters_worker_t *w)
         if (rc != NGX_OK) {
             ngx_free(in);
 
-            if (rc == NGX_AGAIN && !w->tasks.timer_set) {
-                ngx_add_timer(&w->tasks, delay);
+            if (rc == NGX_AGAIN && !w->inquiry->timer.timer_set) {
+                ngx_add_timer(&w->inquiry->timer, delay);
             }
 
             return;
@@ -87,12 +142,13 @@ ngx_http_counters_participants_pump(ngx_http_counters_worker_t *w)
 
         if (in->tasks.n) {
 
-            if (ngx_http_counters_inquire(w, in) == NGX_OK) {
-                ngx_http_counters_nodes_spent(w, 1);
+            if (ngx_counters_inquiry_send(w, in) == NGX_OK) {
                 return;
             }
 
-            ngx_http_counters_inquiry_failed(in, 1);
+            /* the portal is not to blame */
+
+            ngx_http_counters_inquiry_failed(in);
         }
 
         ngx_free(in);
@@ -101,108 +157,48 @@ ngx_http_counters_participants_pump(ngx_http_counters_worker_t *w)
 
 
 static ngx_int_t
-ngx_http_counters_inquire(ngx_http_counters_worker_t *w,
+ngx_counters_inquiry_send(ngx_http_counters_worker_t *w,
     ngx_http_counters_inquiry_t *in)
 {
-    size_t      size;
-    u_char     *p;
-    ngx_int_t   rc;
+    static ngx_counters_str_t  method = ngx_counters_string("tasks.task.get");
 
-    /* path, then body */
+    in->post.worker = w;
+    in->post.write = ngx_counters_inquiry_write;
+    in->post.done = ngx_counters_inquiry_done;
 
-    size = sizeof("/rest///tasks.task.get") + NGX_INT64_LEN
-           + w->portal->webhook.secret.len
-           + in->tasks.n * NGX_COUNTERS_TASK_PARAMS_LEN;
-
-    p = ngx_alloc(size, ngx_cycle->log);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    rc = ngx_http_counters_inquiry_post(w, in, p);
-
-    ngx_explicit_memzero(p, size);
-    ngx_free(p);
-
-    return rc;
+    return ngx_counters_post(&in->post, &w->portal->webhook, &method,
+                             in->tasks.n,
+                             in->tasks.n * NGX_COUNTERS_TASK_PARAMS_LEN);
 }
 
 
-static ngx_int_t
-ngx_http_counters_inquiry_post(ngx_http_counters_worker_t *w,
-    ngx_http_counters_inquiry_t *in, u_char *p)
+static u_char *
+ngx_counters_inquiry_write(ngx_counters_post_t *post, u_char *p,
+    uint64_t user)
 {
-    ngx_str_t             path, body;
-    ngx_counters_cred_t  *webhook;
+    ngx_http_counters_inquiry_t *in = (ngx_http_counters_inquiry_t *) post;
 
-    webhook = &w->portal->webhook;
-
-    path.data = p;
-    p = ngx_sprintf(p, "/rest/%uL/", webhook->user);
-    p = ngx_cpymem(p, webhook->secret.data, webhook->secret.len);
-
-    if (in->tasks.n == 1) {
-        p = ngx_cpymem(p, "/tasks.task.get", sizeof("/tasks.task.get") - 1);
-        path.len = p - path.data;
-
-        body.data = p;
-        p = ngx_counters_task_params(p, in->tasks.ids[0]);
-
-    } else {
-        p = ngx_cpymem(p, "/batch", sizeof("/batch") - 1);
-        path.len = p - path.data;
-
-        body.data = p;
-        p = ngx_counters_task_pack(p, in->tasks.ids, in->tasks.n);
-
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_BATCHES, 1);
-    }
-
-    body.len = p - body.data;
-
-    if (ngx_counters_fetch_post(ngx_http_counters_fetcher(),
-                                &w->portal->fetch, &path, &body,
-                                ngx_http_counters_inquiry_handler, in)
-        == NULL)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return (in->tasks.n == 1)
+           ? ngx_counters_task_params(p, in->tasks.ids[0])
+           : ngx_counters_task_pack(p, in->tasks.ids, in->tasks.n);
 }
 
 
 static void
-ngx_http_counters_inquiry_handler(void *data,
+ngx_counters_inquiry_done(ngx_counters_post_t *post,
     const ngx_counters_fetch_result_t *result)
 {
-    ngx_http_counters_inquiry_t *in = data;
+    ngx_http_counters_inquiry_t *in = (ngx_http_counters_inquiry_t *) post;
 
-    uint64_t                     now;
-    ngx_uint_t                   i;
     ngx_http_counters_worker_t  *w;
 
-    w = in->worker;
-    now = ngx_http_counters_now();
-
-    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                   "counters participants: %d, status %ui, %ui tasks",
-                   result->rc, result->status, in->tasks.n);
+    w = post->worker;
 
     if (result->rc == NGX_COUNTERS_FETCH_CLOSED) {
-        ngx_counters_tasks_back(w->portal->zone, ngx_http_counters_me(), now);
+        ngx_counters_tasks_back(w->portal->zone, ngx_http_counters_me(),
+                                ngx_http_counters_now());
         ngx_free(in);
         return;
-    }
-
-    ngx_http_counters_count(w, NGX_COUNTERS_STAT_PORTAL_REQUESTS,
-                            ngx_max(result->requests, 1));
-
-    /* a redirect that was followed cost a request more */
-
-    for (i = 1; i < result->requests; i++) {
-        ngx_counters_zone_passed(w->portal->zone, now);
-        ngx_http_counters_nodes_spent(w, 1);
     }
 
     in->users.n = 0;
@@ -212,11 +208,8 @@ ngx_http_counters_inquiry_handler(void *data,
         ngx_http_counters_inquiry_answer(in, result);
 
     } else {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "counters_portal \"%V\": no answer from the portal "
-                      "about tasks: %s", &w->portal->name, result->error);
-
-        ngx_http_counters_inquiry_failed(in, 1);
+        ngx_counters_hold_failed(w, "a question about tasks", result, 0);
+        ngx_http_counters_inquiry_failed(in);
     }
 
     ngx_free(in);
@@ -229,13 +222,11 @@ static void
 ngx_http_counters_inquiry_answer(ngx_http_counters_inquiry_t *in,
     const ngx_counters_fetch_result_t *result)
 {
-    ngx_uint_t                   failed;
     ngx_counters_str_t           body;
     ngx_counters_reply_t         reply;
     ngx_http_counters_worker_t  *w;
 
-    w = in->worker;
-    failed = 1;
+    w = in->post.worker;
 
     body.len = result->body.len;
     body.data = result->body.data;
@@ -256,28 +247,23 @@ ngx_http_counters_inquiry_answer(ngx_http_counters_inquiry_t *in,
 
     case NGX_COUNTERS_REPLY_FAILED:
     case NGX_COUNTERS_REPLY_MALFORMED:
+        ngx_counters_hold_failed(w, "a question about tasks", result, 0);
         break;
 
     default:
-        failed = 0;
-
-        if (ngx_counters_zone_portal_good(w->portal->zone,
-                                          ngx_http_counters_now()))
-        {
-            ngx_http_counters_refresh_alarm(w);
-        }
+        ngx_counters_hold_good(w);
 
         if (ngx_http_counters_inquiry_parts(in, &reply, &body) == NGX_OK) {
             ngx_http_counters_inquiry_mark(in);
             return;
         }
+
+        /* the portal answers, but nothing that tells of a task */
+
+        ngx_counters_hold_failed(w, "a question about tasks", result, 1);
     }
 
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "counters_portal \"%V\": the portal tells nothing about "
-                  "tasks, status %ui", &w->portal->name, result->status);
-
-    ngx_http_counters_inquiry_failed(in, failed);
+    ngx_http_counters_inquiry_failed(in);
 }
 
 
@@ -287,29 +273,14 @@ static void
 ngx_http_counters_inquiry_limit(ngx_http_counters_inquiry_t *in,
     ngx_counters_hold_e hold, time_t retry_after)
 {
-    uint64_t                     now, until;
     ngx_http_counters_worker_t  *w;
 
-    w = in->worker;
-    now = ngx_http_counters_now();
-    until = (retry_after > 0) ? now + (uint64_t) retry_after * 1000 : 0;
+    w = in->post.worker;
 
-    ngx_http_counters_count(w, (hold == NGX_COUNTERS_LIMITED)
-                               ? NGX_COUNTERS_STAT_LIMITS
-                               : NGX_COUNTERS_STAT_OVERLOADS, 1);
+    ngx_counters_tasks_back(w->portal->zone, ngx_http_counters_me(),
+                            ngx_http_counters_now());
 
-    ngx_counters_tasks_back(w->portal->zone, ngx_http_counters_me(), now);
-
-    if (ngx_counters_zone_portal_hold(w->portal->zone, hold, now, until)) {
-
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "counters_portal \"%V\": the portal answered %s",
-                      &w->portal->name,
-                      hold == NGX_COUNTERS_LIMITED ? "QUERY_LIMIT_EXCEEDED"
-                                                   : "OVERLOAD_LIMIT");
-
-        ngx_http_counters_refresh_alarm(w);
-    }
+    ngx_counters_hold_limit(w, hold, retry_after, "a question about tasks");
 }
 
 
@@ -389,36 +360,19 @@ ngx_http_counters_inquiry_task(ngx_http_counters_inquiry_t *in, ngx_uint_t n,
         rc = NGX_ERROR;
     }
 
-    ngx_counters_tasks_answer(in->worker->portal->zone,
+    ngx_counters_tasks_answer(in->post.worker->portal->zone,
                               ngx_http_counters_me(), ngx_http_counters_now(),
                               in->tasks.ids[n], rc, users, nusers,
                               &in->users);
 }
 
 
-/* "portal": it is not only about tasks that it has failed */
-
 static void
-ngx_http_counters_inquiry_failed(ngx_http_counters_inquiry_t *in,
-    ngx_uint_t portal)
+ngx_http_counters_inquiry_failed(ngx_http_counters_inquiry_t *in)
 {
-    uint64_t                     now;
-    ngx_http_counters_worker_t  *w;
-
-    w = in->worker;
-    now = ngx_http_counters_now();
-
-    ngx_http_counters_count(w, NGX_COUNTERS_STAT_PORTAL_FAILURES, 1);
-
-    ngx_counters_tasks_failed(w->portal->zone, ngx_http_counters_me(), now,
+    ngx_counters_tasks_failed(in->post.worker->portal->zone,
+                              ngx_http_counters_me(), ngx_http_counters_now(),
                               &in->users);
-
-    if (portal
-        && ngx_counters_zone_portal_hold(w->portal->zone,
-                                         NGX_COUNTERS_BACKOFF, now, 0))
-    {
-        ngx_http_counters_refresh_alarm(w);
-    }
 
     ngx_http_counters_inquiry_mark(in);
 }
@@ -432,13 +386,13 @@ ngx_http_counters_inquiry_mark(ngx_http_counters_inquiry_t *in)
     ngx_counters_zone_t         *zone;
     ngx_http_counters_worker_t  *w;
 
-    w = in->worker;
+    w = in->post.worker;
     zone = w->portal->zone;
     now = ngx_http_counters_now();
 
     if (in->users.n) {
         n = ngx_counters_tasks_mark(zone, ngx_http_counters_me(), &in->users,
-                                    now, ngx_http_counters_has, w);
+                                    now, ngx_counters_creds_has, w->creds);
 
         ngx_http_counters_count(w, NGX_COUNTERS_STAT_EVENTS_MARKED, n);
 
@@ -452,7 +406,7 @@ ngx_http_counters_inquiry_mark(ngx_http_counters_inquiry_t *in)
             }
         }
 
-        ngx_http_counters_flight_pump_later(w);
+        ngx_counters_worker_post_pump(w);
     }
 
     if (in->users.wide && ngx_counters_zone_fade(zone, now, now)) {

@@ -14,6 +14,16 @@
 #include "ngx_counters_worker.h"
 
 
+/* in init_process */
+
+ngx_int_t ngx_counters_inquiry_init(ngx_cycle_t *cycle,
+    ngx_http_counters_worker_t *w);
+
+/* an event of the portal's about a task, 0 if it does not say which */
+
+void ngx_counters_inquiry_event(ngx_http_counters_worker_t *w, uint64_t task,
+    ngx_uint_t deleted);
+
 /* acts upon the events that wait, or sets the timer for when it is time */
 
 void ngx_http_counters_participants_pump(ngx_http_counters_worker_t *w);

@@ -7,7 +7,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <ngx_http.h>
 
 #include "ngx_counters_owed.h"
 
@@ -25,12 +24,32 @@ typedef struct {
 } ngx_http_counters_later_t;
 
 
+struct ngx_counters_owed_s {
+    ngx_queue_t   queue;       /* head: owed longest */
+    ngx_uint_t    n;
+};
+
+
 static ngx_int_t ngx_http_counters_later_do(ngx_http_counters_worker_t *w,
     ngx_str_t *name, ngx_str_t *value, uint64_t px);
 static void ngx_http_counters_later_add(ngx_http_counters_worker_t *w,
     ngx_str_t *name, ngx_str_t *value, uint64_t px);
 static void ngx_http_counters_later_drop(ngx_http_counters_worker_t *w,
     ngx_http_counters_later_t *later);
+
+
+ngx_int_t
+ngx_counters_owed_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
+{
+    w->owed = ngx_pcalloc(cycle->pool, sizeof(ngx_counters_owed_t));
+    if (w->owed == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_queue_init(&w->owed->queue);
+
+    return NGX_OK;
+}
 
 
 void
@@ -76,8 +95,8 @@ ngx_http_counters_later_add(ngx_http_counters_worker_t *w, ngx_str_t *name,
         return;
     }
 
-    if (w->nlater >= NGX_HTTP_COUNTERS_LATER) {
-        q = ngx_queue_head(&w->later);
+    if (w->owed->n >= NGX_HTTP_COUNTERS_LATER) {
+        q = ngx_queue_head(&w->owed->queue);
         ngx_http_counters_later_drop(w,
                        ngx_queue_data(q, ngx_http_counters_later_t, queue));
     }
@@ -101,11 +120,11 @@ ngx_http_counters_later_add(ngx_http_counters_worker_t *w, ngx_str_t *name,
         ngx_memcpy(p, value->data, value->len);
     }
 
-    ngx_queue_insert_tail(&w->later, &later->queue);
-    w->nlater++;
+    ngx_queue_insert_tail(&w->owed->queue, &later->queue);
+    w->owed->n++;
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                   "counters redis: %ui writes kept for later", w->nlater);
+                   "counters redis: %ui writes kept for later", w->owed->n);
 }
 
 
@@ -118,8 +137,8 @@ ngx_http_counters_later_retry(ngx_http_counters_worker_t *w)
 
     now = ngx_http_counters_now();
 
-    while (w->nlater) {
-        q = ngx_queue_head(&w->later);
+    while (w->owed->n) {
+        q = ngx_queue_head(&w->owed->queue);
         later = ngx_queue_data(q, ngx_http_counters_later_t, queue);
 
         if (now < later->until
@@ -134,7 +153,7 @@ ngx_http_counters_later_retry(ngx_http_counters_worker_t *w)
 
         ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                        "counters redis: a write done late, %ui left",
-                       w->nlater);
+                       w->owed->n);
     }
 }
 
@@ -144,8 +163,8 @@ ngx_http_counters_later_free(ngx_http_counters_worker_t *w)
 {
     ngx_queue_t  *q;
 
-    while (w->nlater) {
-        q = ngx_queue_head(&w->later);
+    while (w->owed->n) {
+        q = ngx_queue_head(&w->owed->queue);
         ngx_http_counters_later_drop(w,
                        ngx_queue_data(q, ngx_http_counters_later_t, queue));
     }
@@ -157,7 +176,7 @@ ngx_http_counters_later_drop(ngx_http_counters_worker_t *w,
     ngx_http_counters_later_t *later)
 {
     ngx_queue_remove(&later->queue);
-    w->nlater--;
+    w->owed->n--;
 
     ngx_free(later);
 }

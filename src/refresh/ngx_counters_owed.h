@@ -14,6 +14,14 @@
 #include "ngx_counters_worker.h"
 
 
+typedef struct ngx_counters_owed_s  ngx_counters_owed_t;
+
+
+/* in init_process */
+
+ngx_int_t ngx_counters_owed_init(ngx_cycle_t *cycle,
+    ngx_http_counters_worker_t *w);
+
 /* SET with PX, now or later; pointless once "px" milliseconds are over */
 
 void ngx_http_counters_later_set(ngx_http_counters_worker_t *w,

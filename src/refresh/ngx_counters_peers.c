@@ -7,9 +7,9 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <ngx_http.h>
 
 #include "ngx_counters_peers.h"
+#include "ngx_counters_redis_channel.h"
 
 
 /* requests that one message may tell of */
@@ -18,6 +18,13 @@
 /* the longest message: a whole key, its digest in hex, and a time */
 #define NGX_HTTP_COUNTERS_NEWS   192
 #define NGX_HTTP_COUNTERS_WORDS  7
+
+
+struct ngx_counters_peers_s {
+    u_char                         node[16];   /* this one, for the others */
+    ngx_str_t                      news;       /* where they are told */
+    ngx_counters_redis_channel_t  *channel;    /* in the first worker only */
+};
 
 
 static void ngx_http_counters_tell(ngx_http_counters_worker_t *w,
@@ -34,10 +41,18 @@ ngx_http_counters_nodes_init(ngx_cycle_t *cycle,
     ngx_http_counters_worker_t *w)
 {
     ngx_counters_str_t           part;
+    ngx_counters_peers_t        *peers;
     ngx_http_counters_portal_t  *portal;
     u_char                       digest[NGX_COUNTERS_DIGEST_LEN];
 
     portal = w->portal;
+
+    peers = ngx_pcalloc(cycle->pool, sizeof(ngx_counters_peers_t));
+    if (peers == NULL) {
+        return NGX_ERROR;
+    }
+
+    w->peers = peers;
 
     /* every zone has random bytes of its own, which tell the nodes apart */
 
@@ -49,27 +64,38 @@ ngx_http_counters_nodes_init(ngx_cycle_t *cycle,
         return NGX_ERROR;
     }
 
-    ngx_counters_hex(w->node, digest, sizeof(w->node) / 2);
+    ngx_counters_hex(peers->node, digest, sizeof(peers->node) / 2);
 
-    w->news.data = ngx_pnalloc(cycle->pool, portal->redis->prefix.len
+    peers->news.data = ngx_pnalloc(cycle->pool, portal->redis->prefix.len
                                             + portal->name.len + 2);
-    if (w->news.data == NULL) {
+    if (peers->news.data == NULL) {
         return NGX_ERROR;
     }
 
-    w->news.len = ngx_sprintf(w->news.data, "%V%V:n", &portal->redis->prefix,
-                              &portal->name)
-                  - w->news.data;
+    peers->news.len = ngx_sprintf(peers->news.data, "%V%V:n",
+                                  &portal->redis->prefix, &portal->name)
+                  - peers->news.data;
 
     if (ngx_worker != 0) {
         return NGX_OK;
     }
 
-    w->channel = ngx_counters_redis_subscribe(cycle, portal->redis, &w->news,
+    peers->channel = ngx_counters_redis_subscribe(cycle, portal->redis,
+                                              &peers->news,
                                               ngx_http_counters_nodes_handler,
                                               w);
 
-    return w->channel ? NGX_OK : NGX_ERROR;
+    return peers->channel ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_counters_peers_exit(ngx_http_counters_worker_t *w)
+{
+    if (w->peers && w->peers->channel) {
+        ngx_counters_redis_unsubscribe(w->peers->channel);
+        w->peers->channel = NULL;
+    }
 }
 
 
@@ -137,8 +163,9 @@ ngx_http_counters_nodes_spent(ngx_http_counters_worker_t *w, ngx_uint_t n)
     u_char  *last;
     u_char   news[NGX_HTTP_COUNTERS_NEWS];
 
-    if (w->portal->rate_shared && n) {
-        last = ngx_sprintf(news, "t %*s %ui", sizeof(w->node), w->node, n);
+    if (w->redis && w->portal->rate_shared && n) {
+        last = ngx_sprintf(news, "t %*s %ui", sizeof(w->peers->node),
+                           w->peers->node, n);
 
         ngx_http_counters_tell(w, news, last);
     }
@@ -158,7 +185,7 @@ ngx_http_counters_tell(ngx_http_counters_worker_t *w, u_char *news,
     message.data = news;
     message.len = last - news;
 
-    (void) ngx_counters_redis_publish(w->redis, &w->news, &message);
+    (void) ngx_counters_redis_publish(w->redis, &w->peers->news, &message);
 }
 
 
@@ -236,8 +263,8 @@ ngx_http_counters_nodes_handler(void *data, ngx_str_t *message)
 
     case 't':
         if (ngx_counters_number(&words[2], &id) == NGX_COUNTERS_OK
-            && !ngx_counters_str_eq(&words[1], (char *) w->node,
-                                    sizeof(w->node)))
+            && !ngx_counters_str_eq(&words[1], (char *) w->peers->node,
+                                    sizeof(w->peers->node)))
         {
             for (id = ngx_min(id, NGX_HTTP_COUNTERS_SPENT); id; id--) {
                 ngx_counters_zone_passed(zone, now);

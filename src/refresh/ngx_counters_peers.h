@@ -25,6 +25,9 @@
 #include "ngx_counters_worker.h"
 
 
+typedef struct ngx_counters_peers_s  ngx_counters_peers_t;
+
+
 /*
  * In init_process, after w->redis is there.  One worker listens to the other
  * nodes on behalf of all.  NGX_ERROR is logged.
@@ -32,6 +35,10 @@
 
 ngx_int_t ngx_http_counters_nodes_init(ngx_cycle_t *cycle,
     ngx_http_counters_worker_t *w);
+
+/* in exit_process */
+
+void ngx_counters_peers_exit(ngx_http_counters_worker_t *w);
 
 /* without Redis, or while it is away, these do nothing */
 

@@ -7,7 +7,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <ngx_http.h>
 
 #include "ngx_counters_record.h"
 #include "ngx_counters_owed.h"
@@ -17,6 +16,9 @@
 
 /* nodes' clocks may differ by this, milliseconds */
 #define NGX_HTTP_COUNTERS_SKEW   1000
+
+/* of what is kept */
+#define NGX_COUNTERS_STATUS_OK   200
 
 /* the entry, with the time of the latest mark or with all that may forbid it */
 #define NGX_HTTP_COUNTERS_QUICK  2
@@ -241,7 +243,7 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
 
     if (ngx_counters_record_decode(w->hmac, rd->digest, &in, &e)
         != NGX_COUNTERS_OK
-        || e.status != NGX_HTTP_OK
+        || e.status != NGX_COUNTERS_STATUS_OK
         || e.body.len > portal->fetch.max_body
         || e.fetched > now + NGX_HTTP_COUNTERS_SKEW)
     {
@@ -282,7 +284,7 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
 
     answer->kind = NGX_COUNTERS_DATA;
     answer->origin = NGX_COUNTERS_FROM_REDIS;
-    answer->status = NGX_HTTP_OK;
+    answer->status = NGX_COUNTERS_STATUS_OK;
     answer->fetched = ngx_min(e.fetched, now);
     answer->ttl = e.ttl;
     answer->headers.len = e.headers.len;

@@ -7,12 +7,13 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <ngx_http.h>
 
-#include "ngx_counters_flight.h"
-#include "ngx_http_counters_handler.h"
 #include "ngx_counters_redis_store.h"
+#include "ngx_counters_refresh.h"
 
+
+
+#define NGX_COUNTERS_BUCKETS     256       /* of waiters, by key hash */
 
 /* beyond the Redis timeout, for a lease while Redis is asked */
 #define NGX_HTTP_COUNTERS_LEASE  1000
@@ -21,8 +22,19 @@
 #define NGX_HTTP_COUNTERS_FULL   10000
 
 
+struct ngx_counters_waiters_s {
+    ngx_queue_t                  buckets[NGX_COUNTERS_BUCKETS];
+    ngx_uint_t                   n;
+    ngx_event_t                  poll;       /* while there are any */
+    uint64_t                     full;       /* last word on no more room */
+    ngx_http_counters_worker_t  *worker;
+};
+
+
+static ngx_int_t ngx_counters_refresh_acquire(ngx_http_counters_worker_t *w,
+    ngx_counters_waiter_t *waiter, ngx_uint_t check, uint64_t now);
 static void ngx_http_counters_ask(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, ngx_counters_class_e class);
+    ngx_counters_waiter_t *waiter, ngx_counters_class_e class);
 static ngx_int_t ngx_http_counters_keep(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key);
 static void ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
@@ -34,38 +46,74 @@ static void ngx_http_counters_full(ngx_http_counters_worker_t *w,
     ngx_int_t rc, uint64_t now);
 static void ngx_http_counters_scan(ngx_http_counters_worker_t *w,
     ngx_queue_t *bucket, ngx_uint_t check);
-static ngx_uint_t ngx_http_counters_settled(ngx_http_counters_item_t *item);
+static ngx_uint_t ngx_http_counters_settled(ngx_counters_waiter_t *waiter);
 static void ngx_http_counters_check(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, ngx_uint_t check);
+    ngx_counters_waiter_t *waiter, ngx_uint_t check);
 static void ngx_http_counters_done(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, ngx_counters_answer_in_t *answer);
-static ngx_int_t ngx_http_counters_view(ngx_http_counters_item_t *item,
-    ngx_counters_answer_in_t *answer);
+    ngx_counters_waiter_t *waiter, ngx_counters_answer_in_t *answer);
+static ngx_int_t ngx_http_counters_view(ngx_http_counters_worker_t *w,
+    ngx_counters_waiter_t *waiter, ngx_counters_answer_in_t *answer);
+static void ngx_counters_refresh_poll_handler(ngx_event_t *ev);
 
 
 #define ngx_http_counters_bucket(w, key)                                      \
-    &(w)->waiters[ngx_counters_key_hash(key) % NGX_HTTP_COUNTERS_BUCKETS]
+    &(w)->waiters->buckets[ngx_counters_key_hash(key) % NGX_COUNTERS_BUCKETS]
+
+
+ngx_int_t
+ngx_counters_refresh_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
+{
+    ngx_uint_t               i;
+    ngx_counters_waiters_t  *waiters;
+
+    waiters = ngx_pcalloc(cycle->pool, sizeof(ngx_counters_waiters_t));
+    if (waiters == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_COUNTERS_BUCKETS; i++) {
+        ngx_queue_init(&waiters->buckets[i]);
+    }
+
+    ngx_counters_worker_event(w, &waiters->poll,
+                              ngx_counters_refresh_poll_handler);
+
+    waiters->worker = w;
+    w->waiters = waiters;
+
+    return NGX_OK;
+}
 
 
 ngx_int_t
 ngx_http_counters_refresh_look(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item)
+    ngx_counters_waiter_t *waiter)
 {
     ngx_int_t  rc;
 
-    rc = ngx_counters_zone_lookup(w->portal->zone, &item->key,
-                                  ngx_http_counters_now(),
-                                  item->ctx->request->pool, &item->view);
+    rc = ngx_counters_zone_lookup(w->portal->zone, &waiter->key,
+                                  ngx_http_counters_now(), waiter->pool,
+                                  &waiter->view);
 
-    item->stored = (rc == NGX_OK);
+    waiter->stored = (rc == NGX_OK);
 
     return rc;
 }
 
 
 ngx_int_t
+ngx_counters_refresh_peek(ngx_http_counters_worker_t *w,
+    ngx_counters_waiter_t *waiter)
+{
+    return ngx_counters_zone_lookup(w->portal->zone, &waiter->key,
+                                    ngx_http_counters_now(), NULL,
+                                    &waiter->view);
+}
+
+
+ngx_int_t
 ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, const ngx_counters_cred_t *cred)
+    ngx_counters_waiter_t *waiter)
 {
     uint64_t            now;
     ngx_int_t           rc;
@@ -73,26 +121,27 @@ ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
 
     now = ngx_http_counters_now();
 
-    ask.class = NGX_COUNTERS_STALE;
-    ask.lease = w->portal->fetch.timeout + NGX_HTTP_COUNTERS_LEASE;
-    ask.seen = item->view.fetched;
-    ask.wait = 0;
-    ask.check = 0;
-    ask.force = 0;
-
-    if (ngx_counters_creds_keep(w->creds, item->key.cred, cred, now, 0)
+    if (ngx_counters_creds_keep(w->creds, waiter->key.cred, waiter->cred, now,
+                                0)
         != NGX_OK)
     {
         return NGX_DECLINED;
     }
 
-    rc = ngx_counters_zone_acquire(w->portal->zone, &item->key,
+    ask.class = NGX_COUNTERS_STALE;
+    ask.lease = w->portal->fetch.timeout + NGX_HTTP_COUNTERS_LEASE;
+    ask.seen = waiter->view.fetched;
+    ask.wait = 0;
+    ask.check = 0;
+    ask.force = 0;
+
+    rc = ngx_counters_zone_acquire(w->portal->zone, &waiter->key,
                                    ngx_http_counters_me(), &ask, now);
 
     if (rc == NGX_OK) {
-        item->force = 0;
-        item->seen = item->view.fetched;
-        ngx_http_counters_ask(w, item, NGX_COUNTERS_STALE);
+        waiter->force = 0;
+        waiter->seen = waiter->view.fetched;
+        ngx_http_counters_ask(w, waiter, NGX_COUNTERS_STALE);
     }
 
     return (rc == NGX_ERROR || rc == NGX_BUSY) ? NGX_DECLINED : NGX_OK;
@@ -101,23 +150,15 @@ ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
 
 ngx_int_t
 ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item)
+    ngx_counters_waiter_t *waiter)
 {
-    uint64_t            now;
-    ngx_int_t           rc;
-    ngx_counters_ask_t  ask;
+    uint64_t                 now;
+    ngx_int_t                rc;
+    ngx_counters_waiters_t  *waiters;
 
     now = ngx_http_counters_now();
 
-    ask.class = NGX_COUNTERS_WAITING;
-    ask.lease = w->portal->fetch.timeout + NGX_HTTP_COUNTERS_LEASE;
-    ask.seen = item->seen;
-    ask.wait = 1;
-    ask.check = 0;
-    ask.force = item->ctx->bypass;
-
-    rc = ngx_counters_zone_acquire(w->portal->zone, &item->key,
-                                   ngx_http_counters_me(), &ask, now);
+    rc = ngx_counters_refresh_acquire(w, waiter, 0, now);
 
     if (rc == NGX_DECLINED) {
         return NGX_DECLINED;
@@ -128,46 +169,86 @@ ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
 
         /* what cannot be kept is passed on, if somebody can and quota is */
 
-        if (rc == NGX_ERROR && !item->ctx->managed && !item->view.dry) {
+        if (rc == NGX_ERROR && !waiter->must && !waiter->view.dry) {
             return NGX_ERROR;
         }
     }
 
-    item->waiting = 1;
-    ngx_queue_insert_tail(ngx_http_counters_bucket(w, &item->key),
-                          &item->queue);
+    waiter->waiting = 1;
+    ngx_queue_insert_tail(ngx_http_counters_bucket(w, &waiter->key),
+                          &waiter->queue);
 
-    if (w->nwaiters++ == 0 && !w->poll.timer_set) {
-        ngx_add_timer(&w->poll, NGX_HTTP_COUNTERS_POLL);
+    waiters = w->waiters;
+
+    if (waiters->n++ == 0 && !waiters->poll.timer_set) {
+        ngx_add_timer(&waiters->poll, NGX_HTTP_COUNTERS_POLL);
     }
 
     if (rc == NGX_OK) {
-        item->leader = 1;
-        ngx_http_counters_ask(w, item, NGX_COUNTERS_WAITING);
+        waiter->leader = 1;
+        ngx_http_counters_ask(w, waiter, NGX_COUNTERS_WAITING);
 
     } else {
         /* its class may have risen */
-        ngx_http_counters_flight_pump_later(w);
+        ngx_counters_worker_post_pump(w);
     }
 
     return NGX_AGAIN;
 }
 
 
+static ngx_int_t
+ngx_counters_refresh_acquire(ngx_http_counters_worker_t *w,
+    ngx_counters_waiter_t *waiter, ngx_uint_t check, uint64_t now)
+{
+    ngx_counters_ask_t  ask;
+
+    ask.class = NGX_COUNTERS_WAITING;
+    ask.lease = w->portal->fetch.timeout + NGX_HTTP_COUNTERS_LEASE;
+    ask.seen = waiter->seen;
+    ask.wait = 1;
+    ask.check = check;
+    ask.force = waiter->bypass;
+
+    return ngx_counters_zone_acquire(w->portal->zone, &waiter->key,
+                                     ngx_http_counters_me(), &ask, now);
+}
+
+
 void
 ngx_http_counters_refresh_leave(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item)
+    ngx_counters_waiter_t *waiter)
 {
-    if (!item->waiting) {
+    ngx_counters_waiters_t  *waiters;
+
+    if (!waiter->waiting) {
         return;
     }
 
-    ngx_queue_remove(&item->queue);
-    item->waiting = 0;
+    ngx_queue_remove(&waiter->queue);
+    waiter->waiting = 0;
 
-    if (--w->nwaiters == 0 && w->poll.timer_set) {
-        ngx_del_timer(&w->poll);
+    waiters = w->waiters;
+
+    if (--waiters->n == 0 && waiters->poll.timer_set) {
+        ngx_del_timer(&waiters->poll);
     }
+}
+
+
+void
+ngx_counters_refresh_keep(ngx_http_counters_worker_t *w,
+    ngx_counters_waiter_t *waiter)
+{
+    (void) ngx_counters_creds_keep(w->creds, waiter->key.cred, waiter->cred,
+                                   ngx_http_counters_now(), 0);
+}
+
+
+ngx_uint_t
+ngx_counters_refresh_ready(ngx_http_counters_worker_t *w)
+{
+    return ngx_http_counters_store_ready(w);
 }
 
 
@@ -175,19 +256,19 @@ ngx_http_counters_refresh_leave(ngx_http_counters_worker_t *w,
 
 static void
 ngx_http_counters_ask(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, ngx_counters_class_e class)
+    ngx_counters_waiter_t *waiter, ngx_counters_class_e class)
 {
-    if (!item->force
-        && ngx_http_counters_store_read(w, &item->key, item->seen, class,
+    if (!waiter->force
+        && ngx_http_counters_store_read(w, &waiter->key, waiter->seen, class,
                                         ngx_http_counters_read_handler)
            == NGX_OK)
     {
         return;
     }
 
-    (void) ngx_http_counters_keep(w, &item->key);
+    (void) ngx_http_counters_keep(w, &waiter->key);
 
-    ngx_http_counters_enqueue(w, &item->key, class);
+    ngx_http_counters_enqueue(w, &waiter->key, class);
 }
 
 
@@ -200,7 +281,7 @@ static ngx_int_t
 ngx_http_counters_keep(ngx_http_counters_worker_t *w, ngx_counters_key_t *key)
 {
     ngx_queue_t               *q, *bucket;
-    ngx_http_counters_item_t  *item;
+    ngx_counters_waiter_t  *waiter;
 
     bucket = ngx_http_counters_bucket(w, key);
 
@@ -208,11 +289,11 @@ ngx_http_counters_keep(ngx_http_counters_worker_t *w, ngx_counters_key_t *key)
          q != ngx_queue_sentinel(bucket);
          q = ngx_queue_next(q))
     {
-        item = ngx_queue_data(q, ngx_http_counters_item_t, queue);
+        waiter = ngx_queue_data(q, ngx_counters_waiter_t, queue);
 
-        if (ngx_memcmp(&item->key, key, sizeof(ngx_counters_key_t)) == 0) {
+        if (ngx_memcmp(&waiter->key, key, sizeof(ngx_counters_key_t)) == 0) {
             return ngx_counters_creds_keep(w->creds, key->cred,
-                                           &item->ctx->cred,
+                                           waiter->cred,
                                            ngx_http_counters_now(), 0);
         }
     }
@@ -270,7 +351,7 @@ ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
         ngx_http_counters_full(w, rc, now);
     }
 
-    ngx_http_counters_flight_pump_later(w);
+    ngx_counters_worker_post_pump(w);
 }
 
 
@@ -280,11 +361,15 @@ static void
 ngx_http_counters_full(ngx_http_counters_worker_t *w, ngx_int_t rc,
     uint64_t now)
 {
-    if (now >= w->full && now < w->full + NGX_HTTP_COUNTERS_FULL) {
+    uint64_t  *full;
+
+    full = &w->waiters->full;
+
+    if (now >= *full && now < *full + NGX_HTTP_COUNTERS_FULL) {
         return;
     }
 
-    w->full = now;
+    *full = now;
 
     ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                   "counters_portal \"%V\": the %s is full", &w->portal->name,
@@ -302,7 +387,7 @@ ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
     uint64_t                   wake;
     ngx_uint_t                 stored;
     ngx_queue_t                done, *q, *next, *bucket;
-    ngx_http_counters_item_t  *item;
+    ngx_counters_waiter_t  *waiter;
 
     wake = ngx_counters_zone_finish(w->portal->zone, key,
                                     ngx_http_counters_me(), answer,
@@ -317,9 +402,9 @@ ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
          q = next)
     {
         next = ngx_queue_next(q);
-        item = ngx_queue_data(q, ngx_http_counters_item_t, queue);
+        waiter = ngx_queue_data(q, ngx_counters_waiter_t, queue);
 
-        if (ngx_memcmp(&item->key, key, sizeof(ngx_counters_key_t)) == 0) {
+        if (ngx_memcmp(&waiter->key, key, sizeof(ngx_counters_key_t)) == 0) {
             ngx_queue_remove(q);
             ngx_queue_insert_tail(&done, q);
         }
@@ -333,7 +418,7 @@ ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
 
     while (!ngx_queue_empty(&done)) {
         q = ngx_queue_head(&done);
-        item = ngx_queue_data(q, ngx_http_counters_item_t, queue);
+        waiter = ngx_queue_data(q, ngx_counters_waiter_t, queue);
 
         if (answer == NULL) {
             /* nothing was learnt: it goes back and asks for itself */
@@ -342,7 +427,7 @@ ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
             continue;
         }
 
-        ngx_http_counters_done(w, item, answer);
+        ngx_http_counters_done(w, waiter, answer);
     }
 }
 
@@ -351,33 +436,32 @@ ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
 
 static void
 ngx_http_counters_done(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, ngx_counters_answer_in_t *answer)
+    ngx_counters_waiter_t *waiter, ngx_counters_answer_in_t *answer)
 {
-    ngx_http_counters_refresh_leave(w, item);
+    ngx_http_counters_refresh_leave(w, waiter);
 
-    if (ngx_http_counters_refresh_look(w, item) != NGX_OK && answer) {
-        (void) ngx_http_counters_view(item, answer);
+    if (ngx_http_counters_refresh_look(w, waiter) != NGX_OK && answer) {
+        (void) ngx_http_counters_view(w, waiter, answer);
     }
 
-    ngx_http_counters_item_done(item);
+    waiter->done(waiter);
 }
 
 
 static ngx_int_t
-ngx_http_counters_view(ngx_http_counters_item_t *item,
-    ngx_counters_answer_in_t *answer)
+ngx_http_counters_view(ngx_http_counters_worker_t *w,
+    ngx_counters_waiter_t *waiter, ngx_counters_answer_in_t *answer)
 {
     u_char                      *p;
     uint64_t                     now;
     ngx_counters_view_t         *view;
     ngx_http_counters_portal_t  *portal;
 
-    view = &item->view;
-    portal = item->ctx->portal;
+    view = &waiter->view;
+    portal = w->portal;
     now = ngx_http_counters_now();
 
-    p = ngx_pnalloc(item->ctx->request->pool,
-                    answer->headers.len + answer->body.len);
+    p = ngx_pnalloc(waiter->pool, answer->headers.len + answer->body.len);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -412,8 +496,8 @@ ngx_http_counters_refresh_scan(ngx_http_counters_worker_t *w,
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < NGX_HTTP_COUNTERS_BUCKETS && w->nwaiters; i++) {
-        ngx_http_counters_scan(w, &w->waiters[i], check);
+    for (i = 0; i < NGX_COUNTERS_BUCKETS && w->waiters->n; i++) {
+        ngx_http_counters_scan(w, &w->waiters->buckets[i], check);
     }
 }
 
@@ -423,7 +507,7 @@ ngx_http_counters_scan(ngx_http_counters_worker_t *w, ngx_queue_t *bucket,
     ngx_uint_t check)
 {
     ngx_queue_t                todo, *q;
-    ngx_http_counters_item_t  *item;
+    ngx_counters_waiter_t  *waiter;
 
     if (ngx_queue_empty(bucket)) {
         return;
@@ -435,51 +519,37 @@ ngx_http_counters_scan(ngx_http_counters_worker_t *w, ngx_queue_t *bucket,
 
     while (!ngx_queue_empty(&todo)) {
         q = ngx_queue_head(&todo);
-        item = ngx_queue_data(q, ngx_http_counters_item_t, queue);
+        waiter = ngx_queue_data(q, ngx_counters_waiter_t, queue);
 
         ngx_queue_remove(q);
         ngx_queue_insert_tail(bucket, q);
 
-        ngx_http_counters_check(w, item, check);
+        ngx_http_counters_check(w, waiter, check);
     }
 }
 
 
 static void
 ngx_http_counters_check(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, ngx_uint_t check)
+    ngx_counters_waiter_t *waiter, ngx_uint_t check)
 {
-    uint64_t            now;
-    ngx_int_t           rc;
-    ngx_counters_ask_t  ask;
+    (void) ngx_counters_refresh_peek(w, waiter);
 
-    now = ngx_http_counters_now();
-
-    (void) ngx_counters_zone_lookup(w->portal->zone, &item->key, now, NULL,
-                                    &item->view);
-
-    if (ngx_http_counters_settled(item)) {
-        ngx_http_counters_done(w, item, NULL);
+    if (ngx_http_counters_settled(waiter)) {
+        ngx_http_counters_done(w, waiter, NULL);
         return;
     }
 
-    if (item->view.refreshing && !check) {
+    if (waiter->view.refreshing && !check) {
         return;
     }
 
-    ask.class = NGX_COUNTERS_WAITING;
-    ask.lease = w->portal->fetch.timeout + NGX_HTTP_COUNTERS_LEASE;
-    ask.seen = item->seen;
-    ask.wait = 1;
-    ask.check = check;
-    ask.force = item->ctx->bypass;
-
-    rc = ngx_counters_zone_acquire(w->portal->zone, &item->key,
-                                   ngx_http_counters_me(), &ask, now);
-
-    if (rc == NGX_OK) {
-        item->leader = 1;
-        ngx_http_counters_ask(w, item, NGX_COUNTERS_WAITING);
+    if (ngx_counters_refresh_acquire(w, waiter, check,
+                                     ngx_http_counters_now())
+        == NGX_OK)
+    {
+        waiter->leader = 1;
+        ngx_http_counters_ask(w, waiter, NGX_COUNTERS_WAITING);
     }
 }
 
@@ -487,11 +557,11 @@ ngx_http_counters_check(ngx_http_counters_worker_t *w,
 /* whether there is something to answer with, or nothing to wait for */
 
 static ngx_uint_t
-ngx_http_counters_settled(ngx_http_counters_item_t *item)
+ngx_http_counters_settled(ngx_counters_waiter_t *waiter)
 {
     ngx_counters_view_t  *view;
 
-    view = &item->view;
+    view = &waiter->view;
 
     switch (view->hold) {
 
@@ -517,19 +587,30 @@ ngx_http_counters_settled(ngx_http_counters_item_t *item)
         return 0;
     }
 
-    if (view->fetched > item->seen) {
+    if (view->fetched > waiter->seen) {
         return 1;
     }
 
-    return !item->force && view->kind == NGX_COUNTERS_DATA
+    return !waiter->force && view->kind == NGX_COUNTERS_DATA
            && view->fresh != NGX_COUNTERS_IF_ERROR;
 }
 
 
-void
-ngx_http_counters_refresh_alarm(ngx_http_counters_worker_t *w)
+/* waiters of another generation, and those whose worker has died */
+
+static void
+ngx_counters_refresh_poll_handler(ngx_event_t *ev)
 {
-    ngx_http_counters_wake(~(uint64_t) 0);
-    ngx_http_counters_refresh_scan(w, 0);
-    ngx_http_counters_flight_pump_later(w);
+    ngx_counters_waiters_t  *waiters;
+
+    waiters = ngx_queue_data(ev, ngx_counters_waiters_t, poll);
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ev->log, 0,
+                   "counters poll, %ui waiting", waiters->n);
+
+    ngx_http_counters_refresh_scan(waiters->worker, 1);
+
+    if (waiters->n && !ev->timer_set) {
+        ngx_add_timer(ev, NGX_HTTP_COUNTERS_POLL);
+    }
 }

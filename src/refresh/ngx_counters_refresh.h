@@ -3,8 +3,10 @@
  * Copyright (C) The nginx counters module authors
  *
  * Refreshing an entry: one at a time per key over all workers, from Redis
- * first, then from the portal through the zone's queue; and the requests
- * that wait for it.
+ * first, then from the portal through the zone's queue; and who waits for it.
+ *
+ * This is all that requests know of refreshes: look, peek, background, wait,
+ * leave, keep, ready.
  */
 
 
@@ -15,63 +17,91 @@
 #include "ngx_counters_worker.h"
 
 
-typedef struct ngx_http_counters_item_s  ngx_http_counters_item_t;
+typedef struct ngx_counters_waiter_s   ngx_counters_waiter_t;
+typedef struct ngx_counters_waiters_s  ngx_counters_waiters_t;
 
 
-/* one call of a request, and what is known of it */
+/*
+ * One call of somebody's, part of a larger structure of theirs.  "key",
+ * "pool", "cred", "done", "bypass" and "must" are set before all else, and
+ * what they point to lives as long as the waiter.
+ */
 
-struct ngx_http_counters_item_s {
-    ngx_queue_t                    queue;      /* in worker->waiters */
-    ngx_http_counters_ctx_t       *ctx;
-    ngx_counters_key_t             key;
-    ngx_counters_view_t            view;
-    uint64_t                       seen;       /* view.fetched when parked */
+struct ngx_counters_waiter_s {
+    ngx_queue_t                 queue;     /* while "waiting" */
+    ngx_counters_key_t          key;
+    ngx_pool_t                 *pool;      /* for what the view holds */
+    const ngx_counters_cred_t  *cred;      /* in the clear */
 
-    ngx_uint_t                     cache_status;
-    ngx_uint_t                     source;
+    /* the view holds what there is now, and the waiter is out of the list */
 
-    unsigned                       waiting:1;  /* in worker->waiters */
-    unsigned                       leader:1;   /* the refresh is its own */
-    unsigned                       force:1;    /* wants one newer than seen */
-    unsigned                       stored:1;   /* the zone has the view */
-    unsigned                       late:1;     /* has waited in vain */
+    void                      (*done)(ngx_counters_waiter_t *waiter);
+
+    ngx_counters_view_t         view;
+    uint64_t                    seen;      /* view.fetched when parked */
+
+    unsigned                    waiting:1;
+    unsigned                    leader:1;  /* the refresh is its own */
+    unsigned                    force:1;   /* wants one newer than seen */
+    unsigned                    stored:1;  /* the zone has the view */
+    unsigned                    bypass:1;  /* what it asks for is forced */
+    unsigned                    must:1;    /* nobody else could answer it */
 };
 
 
+/* in init_process */
+
+ngx_int_t ngx_counters_refresh_init(ngx_cycle_t *cycle,
+    ngx_http_counters_worker_t *w);
+
 /*
- * Fills item->view with what the zone has.  NGX_OK, NGX_DECLINED when that
- * is nothing, NGX_ERROR when the request's pool is out of memory.
+ * Fills the view with what the zone has.  NGX_OK, NGX_DECLINED when that is
+ * nothing, NGX_ERROR when the pool is out of memory.  To peek is to do so
+ * without the strings.
  */
 
 ngx_int_t ngx_http_counters_refresh_look(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item);
+    ngx_counters_waiter_t *waiter);
+ngx_int_t ngx_counters_refresh_peek(ngx_http_counters_worker_t *w,
+    ngx_counters_waiter_t *waiter);
 
 /*
- * Asks for a refresh of the item's key after its client has been answered.
- * NGX_OK when it is under way, NGX_DECLINED when not.
+ * Asks for a refresh of the key after its client has been answered.  NGX_OK
+ * when it is under way, NGX_DECLINED when not.
  */
 
 ngx_int_t ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item, const ngx_counters_cred_t *cred);
+    ngx_counters_waiter_t *waiter);
 
 /*
- * Parks the item until its key has an answer; then
- * ngx_http_counters_item_done() is called, never before this returns.
- * NGX_AGAIN when parked, NGX_DECLINED when the entry has changed meanwhile
- * (look again), NGX_ERROR when the zone has no room.
+ * Parks the waiter until its key has an answer, or there is none to wait
+ * for; then "done" is called, never before this returns.  NGX_AGAIN when
+ * parked, NGX_DECLINED when the entry has changed meanwhile (look again),
+ * NGX_ERROR when the zone has no room and the waiter must not be answered.
  */
 
 ngx_int_t ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item);
+    ngx_counters_waiter_t *waiter);
 
-/* takes an item out again; harmless if it is not parked */
+/* takes a waiter out again; harmless if it is not parked */
 
 void ngx_http_counters_refresh_leave(ngx_http_counters_worker_t *w,
-    ngx_http_counters_item_t *item);
+    ngx_counters_waiter_t *waiter);
+
+/* the credential will be needed, though nothing is asked for now */
+
+void ngx_counters_refresh_keep(ngx_http_counters_worker_t *w,
+    ngx_counters_waiter_t *waiter);
+
+/* whether there is Redis to be asked now */
+
+ngx_uint_t ngx_counters_refresh_ready(ngx_http_counters_worker_t *w);
+
 
 /*
- * When something may have changed elsewhere: looks at every waiter.  With
- * "check" also at whether the workers they wait for are alive.
+ * For the other files here.  When something may have changed elsewhere: looks
+ * at every waiter.  With "check" also at whether the workers they wait for
+ * are alive.
  */
 
 void ngx_http_counters_refresh_scan(ngx_http_counters_worker_t *w,
@@ -84,14 +114,6 @@ void ngx_http_counters_refresh_scan(ngx_http_counters_worker_t *w,
 
 void ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_answer_in_t *answer);
-
-/* a hold was set or lifted: all workers look again */
-
-void ngx_http_counters_refresh_alarm(ngx_http_counters_worker_t *w);
-
-/* in ngx_http_counters_serve.c: the item's view holds what there is now */
-
-void ngx_http_counters_item_done(ngx_http_counters_item_t *item);
 
 
 #endif /* _NGX_COUNTERS_REFRESH_H_INCLUDED_ */

@@ -6,82 +6,200 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_event.h>
-#include <ngx_http.h>
 
 #include "ngx_counters_batch.h"
+#include "ngx_counters_hold.h"
+#include "ngx_counters_redis_store.h"
+#include "ngx_counters_refresh.h"
 #include "ngx_counters_reply.h"
 #include "ngx_counters_settle.h"
-#include "ngx_counters_refresh.h"
-#include "ngx_counters_redis_store.h"
 
 
 /* a call that must leave alone from now on: batch >> 7 is 0 */
-#define NGX_HTTP_COUNTERS_SINGLE     7
+#define NGX_COUNTERS_SETTLE_SINGLE     7
 
-#define NGX_HTTP_COUNTERS_ERROR_LEN  256
+#define NGX_COUNTERS_SETTLE_ERROR_LEN  256
 
 /* without the second one a browser would hide the error from its page */
-#define NGX_HTTP_COUNTERS_ERROR_HEADERS                                       \
+#define NGX_COUNTERS_SETTLE_HEADERS                                           \
     "Content-Type: application/json; charset=utf-8" CRLF                      \
     "Access-Control-Allow-Origin: *" CRLF
 
 
-static void ngx_http_counters_retry(ngx_http_counters_flight_t *flight,
-    ngx_uint_t split);
-static void ngx_http_counters_halve(ngx_http_counters_flight_t *flight);
-static void ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
-    const ngx_counters_fetch_result_t *result, ngx_counters_reply_t *reply);
-static ngx_uint_t ngx_http_counters_failed(
-    ngx_http_counters_flight_t *flight);
-static void ngx_http_counters_singly(ngx_http_counters_flight_t *flight,
-    uint64_t reset_at);
-static ngx_uint_t ngx_http_counters_batch_error(ngx_counters_str_t *code);
-static ngx_uint_t ngx_http_counters_refusal(ngx_counters_verdict_e verdict);
-static void ngx_http_counters_part(ngx_http_counters_flight_t *flight,
-    ngx_uint_t n, ngx_counters_part_t *part,
-    const ngx_counters_fetch_result_t *result);
-static void ngx_http_counters_operating(ngx_http_counters_flight_t *flight,
-    ngx_counters_reply_t *reply, ngx_counters_part_t *parts);
-static void ngx_http_counters_settle(ngx_http_counters_flight_t *flight,
-    ngx_uint_t n, ngx_counters_verdict_e verdict,
-    ngx_counters_answer_in_t *answer, uint64_t reset_at);
-static void ngx_http_counters_limit(ngx_http_counters_flight_t *flight,
+/* flights */
+static void ngx_counters_settle_lost(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result);
+static void ngx_counters_settle_limit(ngx_http_counters_worker_t *w,
     ngx_counters_verdict_e verdict, time_t retry_after);
-static void ngx_http_counters_webhook_refused(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_single(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
+    ngx_counters_reply_t *reply);
+static void ngx_counters_settle_batch(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
+    ngx_counters_reply_t *reply);
+static void ngx_counters_settle_batch_failed(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result);
+static void ngx_counters_settle_parts(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
+    ngx_counters_part_t *parts);
+static void ngx_counters_settle_part(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, ngx_uint_t n, ngx_counters_part_t *part,
+    const ngx_counters_fetch_result_t *result);
+static ngx_uint_t ngx_counters_settle_partly(ngx_counters_flight_t *calls);
+static ngx_uint_t ngx_counters_settle_batch_error(ngx_counters_str_t *code);
+static void ngx_counters_settle_operating(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, ngx_counters_reply_t *reply,
+    ngx_counters_part_t *parts);
+
+/* back into the queue */
+static void ngx_counters_settle_retry(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, ngx_uint_t split);
+static void ngx_counters_settle_retry_one(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_uint_t split);
+static void ngx_counters_settle_halve(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls);
+static void ngx_counters_settle_singly(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, uint64_t reset_at);
+
+/* one call */
+static void ngx_counters_settle_call(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_counters_verdict_e verdict,
+    ngx_counters_answer_in_t *answer, uint64_t reset_at);
+static ngx_uint_t ngx_counters_settle_refusal(ngx_counters_verdict_e verdict);
+static void ngx_counters_settle_webhook(ngx_http_counters_worker_t *w,
     ngx_counters_verdict_e verdict, ngx_counters_answer_in_t *answer,
     u_char *buf);
-static void ngx_http_counters_envelope(ngx_counters_answer_in_t *answer,
+static void ngx_counters_settle_envelope(ngx_counters_answer_in_t *answer,
     u_char *buf, ngx_uint_t status, const char *error, const char *text);
 
 
 void
-ngx_http_counters_landed(ngx_http_counters_flight_t *flight,
-    const ngx_counters_fetch_result_t *result)
+ngx_counters_settle(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result)
 {
-    ngx_counters_str_t        body;
-    ngx_counters_reply_t      reply;
-    ngx_counters_answer_in_t  answer;
+    ngx_counters_str_t    body;
+    ngx_counters_reply_t  reply;
+
+    if (result->rc != NGX_COUNTERS_FETCH_OK) {
+        ngx_counters_settle_lost(w, calls, result);
+        return;
+    }
 
     body.len = result->body.len;
     body.data = result->body.data;
 
     ngx_counters_reply_judge(&reply, result->status, &body);
 
-    switch (reply.verdict) {
+    ngx_counters_settle_limit(w, reply.verdict, result->retry_after);
+
+    if (calls->n > 1) {
+        ngx_counters_settle_batch(w, calls, result, &reply);
+
+    } else {
+        ngx_counters_settle_single(w, calls, result, &reply);
+    }
+}
+
+
+static void
+ngx_counters_settle_lost(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result)
+{
+    uint64_t                  now;
+    ngx_uint_t                i;
+    ngx_counters_answer_in_t  answer;
+    u_char                    buf[NGX_COUNTERS_SETTLE_ERROR_LEN];
+
+    now = ngx_http_counters_now();
+
+    ngx_counters_hold_failed(w, "a refresh", result,
+                             ngx_counters_settle_partly(calls));
+
+    if (calls->n > 1 && result->rc != NGX_COUNTERS_FETCH_CONNECT) {
+        ngx_counters_settle_halve(w, calls);
+        return;
+    }
+
+    switch (result->rc) {
+
+    case NGX_COUNTERS_FETCH_CONNECT:
+        ngx_counters_settle_envelope(&answer, buf, 502, "PORTAL_UNAVAILABLE",
+                                     "The portal could not be reached");
+        break;
+
+    case NGX_COUNTERS_FETCH_TIMEOUT:
+        ngx_counters_settle_envelope(&answer, buf, 504, "PORTAL_TIMEOUT",
+                                     "The portal did not answer in time");
+        break;
+
+    default:
+        ngx_counters_settle_envelope(&answer, buf, 502,
+                                     "PORTAL_MALFORMED_ANSWER",
+                                     "The portal's answer is unusable");
+    }
+
+    for (i = 0; i < calls->n; i++) {
+        answer.fetched = now;
+        ngx_http_counters_refresh_finish(w, &calls->keys[i], &answer);
+    }
+}
+
+
+/* the whole portal says no, whatever was asked */
+
+static void
+ngx_counters_settle_limit(ngx_http_counters_worker_t *w,
+    ngx_counters_verdict_e verdict, time_t retry_after)
+{
+    switch (verdict) {
 
     case NGX_COUNTERS_REPLY_LIMIT:
+        ngx_counters_hold_limit(w, NGX_COUNTERS_LIMITED, retry_after,
+                                "a refresh");
+        break;
+
     case NGX_COUNTERS_REPLY_OVERLOAD:
-        ngx_http_counters_limit(flight, reply.verdict, result->retry_after);
+        ngx_counters_hold_limit(w, NGX_COUNTERS_OVERLOADED, retry_after,
+                                "a refresh");
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+static void
+ngx_counters_settle_single(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
+    ngx_counters_reply_t *reply)
+{
+    uint64_t                  reset_at;
+    ngx_counters_answer_in_t  answer;
+
+    switch (reply->verdict) {
+
+    case NGX_COUNTERS_REPLY_LIMIT:
+        ngx_counters_settle_retry(w, calls, calls->split);
+        return;
+
+    case NGX_COUNTERS_REPLY_MALFORMED:
+    case NGX_COUNTERS_REPLY_FAILED:
+        ngx_counters_hold_failed(w, "a refresh", result, 0);
         break;
 
     default:
         break;
     }
 
-    if (flight->calls.n > 1) {
-        ngx_http_counters_batch(flight, result, &reply);
-        return;
+    ngx_counters_settle_operating(w, calls, reply, NULL);
+
+    reset_at = reply->reset_at;
+
+    if (reply->verdict == NGX_COUNTERS_REPLY_OPERATING
+        && result->retry_after > 0)
+    {
+        reset_at = ngx_time() + result->retry_after;
     }
 
     ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
@@ -90,194 +208,33 @@ ngx_http_counters_landed(ngx_http_counters_flight_t *flight,
     answer.headers = result->headers;
     answer.body = result->body;
 
-    ngx_http_counters_operating(flight, &reply, NULL);
-
-    if (reply.verdict == NGX_COUNTERS_REPLY_OPERATING
-        && result->retry_after > 0)
-    {
-        reply.reset_at = ngx_time() + result->retry_after;
-    }
-
-    ngx_http_counters_settle(flight, 0, reply.verdict, &answer,
-                             reply.reset_at);
-}
-
-
-void
-ngx_http_counters_lost(ngx_http_counters_flight_t *flight,
-    const ngx_counters_fetch_result_t *result)
-{
-    uint64_t                     now;
-    ngx_uint_t                   i, held;
-    ngx_http_counters_worker_t  *w;
-    ngx_counters_answer_in_t     answer;
-    u_char                       buf[NGX_HTTP_COUNTERS_ERROR_LEN];
-
-    w = flight->worker;
-    now = ngx_http_counters_now();
-
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "counters_portal \"%V\": no answer from the portal: %s",
-                  &w->portal->name, result->error);
-
-    ngx_http_counters_count(w, NGX_COUNTERS_STAT_PORTAL_FAILURES, 1);
-
-    held = ngx_http_counters_failed(flight);
-
-    if (flight->calls.n > 1 && result->rc != NGX_COUNTERS_FETCH_CONNECT) {
-        ngx_http_counters_halve(flight);
-
-    } else {
-
-        switch (result->rc) {
-
-        case NGX_COUNTERS_FETCH_CONNECT:
-            ngx_http_counters_envelope(&answer, buf, NGX_HTTP_BAD_GATEWAY,
-                                       "PORTAL_UNAVAILABLE",
-                                       "The portal could not be reached");
-            break;
-
-        case NGX_COUNTERS_FETCH_TIMEOUT:
-            ngx_http_counters_envelope(&answer, buf,
-                                       NGX_HTTP_GATEWAY_TIME_OUT,
-                                       "PORTAL_TIMEOUT",
-                                       "The portal did not answer in time");
-            break;
-
-        default:
-            ngx_http_counters_envelope(&answer, buf, NGX_HTTP_BAD_GATEWAY,
-                                       "PORTAL_MALFORMED_ANSWER",
-                                       "The portal's answer is unusable");
-        }
-
-        for (i = 0; i < flight->calls.n; i++) {
-            answer.fetched = now;
-            ngx_http_counters_refresh_finish(w, &flight->calls.keys[i],
-                                             &answer);
-        }
-    }
-
-    if (held) {
-        ngx_http_counters_refresh_alarm(w);
-    }
-}
-
-
-/* the whole portal says no, whatever was asked */
-
-static void
-ngx_http_counters_limit(ngx_http_counters_flight_t *flight,
-    ngx_counters_verdict_e verdict, time_t retry_after)
-{
-    uint64_t                     now, until;
-    ngx_counters_hold_e          hold;
-    ngx_http_counters_worker_t  *w;
-
-    w = flight->worker;
-    now = ngx_http_counters_now();
-    until = (retry_after > 0) ? now + (uint64_t) retry_after * 1000 : 0;
-
-    if (verdict == NGX_COUNTERS_REPLY_LIMIT) {
-        hold = NGX_COUNTERS_LIMITED;
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_LIMITS, 1);
-
-    } else {
-        hold = NGX_COUNTERS_OVERLOADED;
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_OVERLOADS, 1);
-    }
-
-    if (ngx_counters_zone_portal_hold(w->portal->zone, hold, now, until)) {
-
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "counters_portal \"%V\": the portal answered %s",
-                      &w->portal->name,
-                      hold == NGX_COUNTERS_LIMITED ? "QUERY_LIMIT_EXCEEDED"
-                                                   : "OVERLOAD_LIMIT");
-
-        if (hold == NGX_COUNTERS_OVERLOADED) {
-            ngx_http_counters_refresh_alarm(w);
-        }
-    }
-}
-
-
-/* back into the queue, to leave in smaller company */
-
-static void
-ngx_http_counters_retry(ngx_http_counters_flight_t *flight, ngx_uint_t split)
-{
-    uint64_t                     now;
-    ngx_uint_t                   i;
-    ngx_http_counters_worker_t  *w;
-
-    w = flight->worker;
-    now = ngx_http_counters_now();
-    split = ngx_min(split, NGX_HTTP_COUNTERS_SINGLE);
-
-    for (i = flight->calls.n; i-- > 0; /* void */ ) {
-        (void) ngx_counters_zone_enqueue(w->portal->zone,
-                                         &flight->calls.keys[i],
-                                         ngx_http_counters_me(),
-                                         NGX_COUNTERS_WAITING, split, now);
-    }
-}
-
-
-/* batches may be smaller than they are allowed to be */
-
-static void
-ngx_http_counters_halve(ngx_http_counters_flight_t *flight)
-{
-    ngx_uint_t  split;
-
-    split = flight->calls.split + 1;
-
-    while ((flight->worker->portal->batch >> split)
-           > (flight->calls.n + 1) / 2)
-    {
-        split++;
-    }
-
-    ngx_http_counters_retry(flight, split);
+    ngx_counters_settle_call(w, &calls->keys[0], reply->verdict, &answer,
+                             reset_at);
 }
 
 
 static void
-ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
-    const ngx_counters_fetch_result_t *result, ngx_counters_reply_t *reply)
+ngx_counters_settle_batch(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
+    ngx_counters_reply_t *reply)
 {
-    ngx_uint_t                i, n;
+    ngx_uint_t                i;
     ngx_counters_str_t        body;
     ngx_counters_part_t       parts[NGX_COUNTERS_BATCH_MAX];
     ngx_counters_answer_in_t  answer;
-
-    n = flight->calls.n;
-
-    body.len = result->body.len;
-    body.data = result->body.data;
 
     switch (reply->verdict) {
 
     case NGX_COUNTERS_REPLY_GOOD:
 
-        if (ngx_counters_batch_split(&body, parts, n) == NGX_COUNTERS_OK) {
+        body.len = result->body.len;
+        body.data = result->body.data;
 
-            ngx_http_counters_operating(flight, reply, parts);
-
-            /* refusals first: a good part shows that the credential is */
-
-            for (i = 0; i < n; i++) {
-                if (ngx_http_counters_refusal(parts[i].verdict)) {
-                    ngx_http_counters_part(flight, i, &parts[i], result);
-                }
-            }
-
-            for (i = 0; i < n; i++) {
-                if (!ngx_http_counters_refusal(parts[i].verdict)) {
-                    ngx_http_counters_part(flight, i, &parts[i], result);
-                }
-            }
-
+        if (ngx_counters_batch_split(&body, parts, calls->n)
+            == NGX_COUNTERS_OK)
+        {
+            ngx_counters_settle_operating(w, calls, reply, parts);
+            ngx_counters_settle_parts(w, calls, result, parts);
             return;
         }
 
@@ -285,17 +242,18 @@ ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
 
     case NGX_COUNTERS_REPLY_LIMIT:
     case NGX_COUNTERS_REPLY_OVERLOAD:
-        ngx_http_counters_retry(flight, flight->calls.split);
+        ngx_counters_settle_retry(w, calls, calls->split);
         return;
 
     case NGX_COUNTERS_REPLY_UNAUTHORIZED:
 
-        for (i = 0; i < n; i++) {
+        for (i = 0; i < calls->n; i++) {
             ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
             answer.status = result->status;
             answer.headers = result->headers;
             answer.body = result->body;
-            ngx_http_counters_settle(flight, i, reply->verdict, &answer, 0);
+            ngx_counters_settle_call(w, &calls->keys[i], reply->verdict,
+                                     &answer, 0);
         }
 
         return;
@@ -305,36 +263,109 @@ ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
     case NGX_COUNTERS_REPLY_BARRED:
     case NGX_COUNTERS_REPLY_OPERATING:
     case NGX_COUNTERS_REPLY_FOREIGN:
-        ngx_http_counters_singly(flight, reply->reset_at);
-        ngx_http_counters_retry(flight, NGX_HTTP_COUNTERS_SINGLE);
+        ngx_counters_settle_singly(w, calls, reply->reset_at);
         return;
 
     case NGX_COUNTERS_REPLY_FAILED:
 
-        if (ngx_http_counters_batch_error(&reply->error)) {
-            ngx_http_counters_singly(flight, 0);
-            ngx_http_counters_retry(flight, NGX_HTTP_COUNTERS_SINGLE);
+        if (ngx_counters_settle_batch_error(&reply->error)) {
+            ngx_counters_settle_singly(w, calls, 0);
             return;
         }
 
         break;
 
+    default: /* NGX_COUNTERS_REPLY_MALFORMED */
+        break;
+    }
+
+    ngx_counters_settle_batch_failed(w, calls, result);
+}
+
+
+static void
+ngx_counters_settle_batch_failed(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result)
+{
+    ngx_counters_hold_failed(w, "a batch", result,
+                             ngx_counters_settle_partly(calls));
+
+    ngx_counters_settle_halve(w, calls);
+}
+
+
+/* refusals first: a good part shows that the credential is */
+
+static void
+ngx_counters_settle_parts(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
+    ngx_counters_part_t *parts)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < calls->n; i++) {
+        if (ngx_counters_settle_refusal(parts[i].verdict)) {
+            ngx_counters_settle_part(w, calls, i, &parts[i], result);
+        }
+    }
+
+    for (i = 0; i < calls->n; i++) {
+        if (!ngx_counters_settle_refusal(parts[i].verdict)) {
+            ngx_counters_settle_part(w, calls, i, &parts[i], result);
+        }
+    }
+}
+
+
+/* one command's part: an envelope of its own, of the portal's own bytes */
+
+static void
+ngx_counters_settle_part(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, ngx_uint_t n, ngx_counters_part_t *part,
+    const ngx_counters_fetch_result_t *result)
+{
+    u_char                    *envelope;
+    ngx_counters_key_t        *key;
+    ngx_counters_answer_in_t   answer;
+
+    key = &calls->keys[n];
+
+    switch (part->verdict) {
+
+    case NGX_COUNTERS_REPLY_LIMIT:
+    case NGX_COUNTERS_REPLY_OVERLOAD:
+        ngx_counters_settle_limit(w, part->verdict, result->retry_after);
+        ngx_counters_settle_retry_one(w, key, calls->split);
+        return;
+
+    case NGX_COUNTERS_REPLY_MALFORMED:
+    case NGX_COUNTERS_REPLY_FAILED:
+
+        /* alone it fails, or not, with an answer of its own */
+
+        ngx_counters_settle_retry_one(w, key, NGX_COUNTERS_SETTLE_SINGLE);
+        return;
+
     default:
         break;
     }
 
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "counters_portal \"%V\": a batch of %ui failed with status "
-                  "%ui", &flight->worker->portal->name, n, result->status);
+    ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
 
-    ngx_http_counters_count(flight->worker, NGX_COUNTERS_STAT_PORTAL_FAILURES,
-                            1);
-
-    if (ngx_http_counters_failed(flight)) {
-        ngx_http_counters_refresh_alarm(flight->worker);
+    envelope = ngx_alloc(ngx_counters_part_len(part) + 1, ngx_cycle->log);
+    if (envelope == NULL) {
+        ngx_http_counters_refresh_finish(w, key, NULL);
+        return;
     }
 
-    ngx_http_counters_halve(flight);
+    answer.body.len = ngx_counters_part_envelope(envelope, part) - envelope;
+    answer.body.data = envelope;
+    answer.status = part->status;
+    answer.headers = result->headers;
+
+    ngx_counters_settle_call(w, key, part->verdict, &answer, part->reset_at);
+
+    ngx_free(envelope);
 }
 
 
@@ -344,32 +375,14 @@ ngx_http_counters_batch(ngx_http_counters_flight_t *flight,
  */
 
 static ngx_uint_t
-ngx_http_counters_failed(ngx_http_counters_flight_t *flight)
+ngx_counters_settle_partly(ngx_counters_flight_t *calls)
 {
-    if (flight->calls.split && flight->calls.n > 1) {
-        return 0;
-    }
-
-    return ngx_counters_zone_portal_hold(flight->worker->portal->zone,
-                                         NGX_COUNTERS_BACKOFF,
-                                         ngx_http_counters_now(), 0);
-}
-
-
-/* it is batch that is refused: the calls may well be welcome, and others */
-
-static void
-ngx_http_counters_singly(ngx_http_counters_flight_t *flight,
-    uint64_t reset_at)
-{
-    ngx_counters_zone_batch_hold(flight->worker->portal->zone,
-                                 flight->calls.cred, ngx_http_counters_now(),
-                                 reset_at * 1000);
+    return calls->split && calls->n > 1;
 }
 
 
 static ngx_uint_t
-ngx_http_counters_batch_error(ngx_counters_str_t *code)
+ngx_counters_settle_batch_error(ngx_counters_str_t *code)
 {
     static u_char  prefix[] = "ERROR_BATCH_";
 
@@ -378,69 +391,12 @@ ngx_http_counters_batch_error(ngx_counters_str_t *code)
 }
 
 
-/* whether it is the credential that is not good enough, 401 or 403 */
-
-static ngx_uint_t
-ngx_http_counters_refusal(ngx_counters_verdict_e verdict)
-{
-    return verdict == NGX_COUNTERS_REPLY_UNAUTHORIZED
-           || verdict == NGX_COUNTERS_REPLY_FORBIDDEN
-           || verdict == NGX_COUNTERS_REPLY_BARRED;
-}
-
-
-/* one command's part: an envelope of its own, of the portal's own bytes */
-
-static void
-ngx_http_counters_part(ngx_http_counters_flight_t *flight, ngx_uint_t n,
-    ngx_counters_part_t *part, const ngx_counters_fetch_result_t *result)
-{
-    u_char                      *envelope;
-    ngx_http_counters_worker_t  *w;
-    ngx_counters_answer_in_t     answer;
-
-    w = flight->worker;
-
-    if (part->verdict == NGX_COUNTERS_REPLY_MALFORMED
-        || part->verdict == NGX_COUNTERS_REPLY_FAILED
-        || part->verdict == NGX_COUNTERS_REPLY_LIMIT)
-    {
-        /* alone it fails, or not, with an answer of its own */
-
-        (void) ngx_counters_zone_enqueue(w->portal->zone,
-                                         &flight->calls.keys[n],
-                                         ngx_http_counters_me(),
-                                         NGX_COUNTERS_WAITING,
-                                         NGX_HTTP_COUNTERS_SINGLE,
-                                         ngx_http_counters_now());
-        return;
-    }
-
-    ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
-
-    envelope = ngx_alloc(ngx_counters_part_len(part) + 1, ngx_cycle->log);
-    if (envelope == NULL) {
-        ngx_http_counters_refresh_finish(w, &flight->calls.keys[n], NULL);
-        return;
-    }
-
-    answer.body.len = ngx_counters_part_envelope(envelope, part) - envelope;
-    answer.body.data = envelope;
-    answer.status = part->status;
-    answer.headers = result->headers;
-
-    ngx_http_counters_settle(flight, n, part->verdict, &answer,
-                             part->reset_at);
-
-    ngx_free(envelope);
-}
-
-
 /* the most that any call of a method says has been used of its time */
 
 static void
-ngx_http_counters_operating(ngx_http_counters_flight_t *flight,
-    ngx_counters_reply_t *reply, ngx_counters_part_t *parts)
+ngx_counters_settle_operating(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, ngx_counters_reply_t *reply,
+    ngx_counters_part_t *parts)
 {
     ngx_uint_t  i, method;
     uint64_t    used[NGX_COUNTERS_METHODS], reset[NGX_COUNTERS_METHODS];
@@ -448,9 +404,9 @@ ngx_http_counters_operating(ngx_http_counters_flight_t *flight,
     ngx_memzero(used, sizeof(used));
     ngx_memzero(reset, sizeof(reset));
 
-    for (i = 0; i < flight->calls.n; i++) {
+    for (i = 0; i < calls->n; i++) {
 
-        method = flight->calls.keys[i].method;
+        method = calls->keys[i].method;
 
         used[method] = ngx_max(used[method], reply->operating);
         reset[method] = ngx_max(reset[method], reply->reset_at);
@@ -464,8 +420,7 @@ ngx_http_counters_operating(ngx_http_counters_flight_t *flight,
     for (method = 0; method < NGX_COUNTERS_METHODS; method++) {
 
         if (reset[method]) {
-            ngx_counters_zone_operating(flight->worker->portal->zone,
-                                        flight->calls.cred, method,
+            ngx_counters_zone_operating(w->portal->zone, calls->cred, method,
                                         ngx_http_counters_now(),
                                         used[method], reset[method]);
         }
@@ -473,35 +428,86 @@ ngx_http_counters_operating(ngx_http_counters_flight_t *flight,
 }
 
 
+/* back into the queue, to leave in smaller company */
+
+static void
+ngx_counters_settle_retry(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, ngx_uint_t split)
+{
+    ngx_uint_t  i;
+
+    for (i = calls->n; i-- > 0; /* void */ ) {
+        ngx_counters_settle_retry_one(w, &calls->keys[i], split);
+    }
+}
+
+
+static void
+ngx_counters_settle_retry_one(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_uint_t split)
+{
+    (void) ngx_counters_zone_enqueue(w->portal->zone, key,
+                                     ngx_http_counters_me(),
+                                     NGX_COUNTERS_WAITING,
+                                     ngx_min(split,
+                                             NGX_COUNTERS_SETTLE_SINGLE),
+                                     ngx_http_counters_now());
+}
+
+
+/* batches may be smaller than they are allowed to be */
+
+static void
+ngx_counters_settle_halve(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls)
+{
+    ngx_uint_t  split;
+
+    split = calls->split + 1;
+
+    while ((w->portal->batch >> split) > (calls->n + 1) / 2) {
+        split++;
+    }
+
+    ngx_counters_settle_retry(w, calls, split);
+}
+
+
+/* it is batch that is refused: the calls may well be welcome, and others */
+
+static void
+ngx_counters_settle_singly(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, uint64_t reset_at)
+{
+    ngx_counters_zone_batch_hold(w->portal->zone, calls->cred,
+                                 ngx_http_counters_now(), reset_at * 1000);
+
+    ngx_counters_settle_retry(w, calls, NGX_COUNTERS_SETTLE_SINGLE);
+}
+
+
 /* what one call's answer means for its key, its credential, the portal */
 
 static void
-ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
-    ngx_counters_verdict_e verdict, ngx_counters_answer_in_t *answer,
-    uint64_t reset_at)
+ngx_counters_settle_call(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_counters_verdict_e verdict,
+    ngx_counters_answer_in_t *answer, uint64_t reset_at)
 {
     uint64_t                     now;
-    ngx_uint_t                   changed;
-    ngx_counters_key_t          *key;
-    ngx_http_counters_worker_t  *w;
+    ngx_uint_t                   good;
     ngx_http_counters_portal_t  *portal;
-    u_char                       buf[NGX_HTTP_COUNTERS_ERROR_LEN];
+    u_char                       buf[NGX_COUNTERS_SETTLE_ERROR_LEN];
 
-    w = flight->worker;
     portal = w->portal;
-    key = &flight->calls.keys[n];
     now = ngx_http_counters_now();
-    changed = 0;
+    good = 1;
 
-    if (ngx_http_counters_refusal(verdict)
+    if (ngx_counters_settle_refusal(verdict)
         && ngx_counters_zone_common(portal->zone, key->cred))
     {
-        ngx_http_counters_webhook_refused(w, verdict, answer, buf);
+        ngx_counters_settle_webhook(w, verdict, answer, buf);
         verdict = NGX_COUNTERS_REPLY_FOREIGN;
     }
-
-    answer->origin = NGX_COUNTERS_FROM_PORTAL;
-    answer->fetched = now;
 
     switch (verdict) {
 
@@ -526,62 +532,33 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
         ngx_http_counters_store_forget(w, key, now);
         break;
 
-    case NGX_COUNTERS_REPLY_LIMIT:
-        (void) ngx_counters_zone_enqueue(portal->zone, key,
-                                         ngx_http_counters_me(),
-                                         NGX_COUNTERS_WAITING,
-                                         flight->calls.split, now);
-        return;
-
     case NGX_COUNTERS_REPLY_OPERATING:
         answer->kind = NGX_COUNTERS_FAILURE;
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_OPERATING, 1);
-
-        if (ngx_counters_zone_method_hold(portal->zone, key->cred,
-                                          key->method, now,
-                                          reset_at ? (reset_at + 1) * 1000
-                                                   : 0))
-        {
-            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                          "counters_portal \"%V\": the portal answered "
-                          "OPERATION_TIME_LIMIT", &portal->name);
-        }
-
+        ngx_counters_hold_method(w, key, reset_at);
         break;
 
     case NGX_COUNTERS_REPLY_MALFORMED:
-        ngx_http_counters_envelope(answer, buf, NGX_HTTP_BAD_GATEWAY,
-                                   "PORTAL_MALFORMED_ANSWER",
-                                   "The portal's answer is unusable");
-        answer->fetched = now;
-
-        /* fall through */
-
-    case NGX_COUNTERS_REPLY_FAILED:
-        answer->kind = NGX_COUNTERS_FAILURE;
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_PORTAL_FAILURES, 1);
-
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "counters_portal \"%V\": the portal failed with status "
-                      "%ui", &portal->name, answer->status);
-
-        changed = ngx_counters_zone_portal_hold(portal->zone,
-                                                NGX_COUNTERS_BACKOFF, now, 0);
+        ngx_counters_settle_envelope(answer, buf, 502,
+                                     "PORTAL_MALFORMED_ANSWER",
+                                     "The portal's answer is unusable");
+        good = 0;
         break;
 
-    default: /* OVERLOAD, FOREIGN */
+    case NGX_COUNTERS_REPLY_FAILED:
+    case NGX_COUNTERS_REPLY_OVERLOAD:
+        answer->kind = NGX_COUNTERS_FAILURE;
+        good = 0;
+        break;
+
+    default: /* NGX_COUNTERS_REPLY_FOREIGN */
         answer->kind = NGX_COUNTERS_FAILURE;
     }
 
-    switch (verdict) {
+    answer->origin = NGX_COUNTERS_FROM_PORTAL;
+    answer->fetched = now;
 
-    case NGX_COUNTERS_REPLY_OVERLOAD:
-    case NGX_COUNTERS_REPLY_MALFORMED:
-    case NGX_COUNTERS_REPLY_FAILED:
-        break;
-
-    default:
-        changed = ngx_counters_zone_portal_good(portal->zone, now);
+    if (good) {
+        ngx_counters_hold_good(w);
     }
 
     if (answer->kind == NGX_COUNTERS_DATA) {
@@ -589,10 +566,17 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
     }
 
     ngx_http_counters_refresh_finish(w, key, answer);
+}
 
-    if (changed) {
-        ngx_http_counters_refresh_alarm(w);
-    }
+
+/* whether it is the credential that is not good enough, 401 or 403 */
+
+static ngx_uint_t
+ngx_counters_settle_refusal(ngx_counters_verdict_e verdict)
+{
+    return verdict == NGX_COUNTERS_REPLY_UNAUTHORIZED
+           || verdict == NGX_COUNTERS_REPLY_FORBIDDEN
+           || verdict == NGX_COUNTERS_REPLY_BARRED;
 }
 
 
@@ -602,7 +586,7 @@ ngx_http_counters_settle(ngx_http_counters_flight_t *flight, ngx_uint_t n,
  */
 
 static void
-ngx_http_counters_webhook_refused(ngx_http_counters_worker_t *w,
+ngx_counters_settle_webhook(ngx_http_counters_worker_t *w,
     ngx_counters_verdict_e verdict, ngx_counters_answer_in_t *answer,
     u_char *buf)
 {
@@ -611,23 +595,18 @@ ngx_http_counters_webhook_refused(ngx_http_counters_worker_t *w,
                       "counters_portal \"%V\": the portal forbids the webhook "
                       "a call", &w->portal->name);
 
-    } else if (ngx_counters_zone_refused_hold(w->portal->zone,
-                                              ngx_http_counters_now()))
-    {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "counters_portal \"%V\": the portal refuses the "
-                      "webhook, status %ui",
-                      &w->portal->name, answer->status);
+    } else {
+        ngx_counters_hold_webhook(w, answer->status);
     }
 
-    ngx_http_counters_envelope(answer, buf, NGX_HTTP_BAD_GATEWAY,
-                               "PORTAL_REFUSED_WEBHOOK",
-                               "The portal refuses the configured webhook");
+    ngx_counters_settle_envelope(answer, buf, 502, "PORTAL_REFUSED_WEBHOOK",
+                                 "The portal refuses the configured "
+                                 "webhook");
 }
 
 
 static void
-ngx_http_counters_envelope(ngx_counters_answer_in_t *answer, u_char *buf,
+ngx_counters_settle_envelope(ngx_counters_answer_in_t *answer, u_char *buf,
     ngx_uint_t status, const char *error, const char *text)
 {
     ngx_memzero(answer, sizeof(ngx_counters_answer_in_t));
@@ -636,7 +615,7 @@ ngx_http_counters_envelope(ngx_counters_answer_in_t *answer, u_char *buf,
     answer->origin = NGX_COUNTERS_FROM_PORTAL;
     answer->status = status;
 
-    ngx_str_set(&answer->headers, NGX_HTTP_COUNTERS_ERROR_HEADERS);
+    ngx_str_set(&answer->headers, NGX_COUNTERS_SETTLE_HEADERS);
 
     answer->body.data = buf;
     answer->body.len = ngx_counters_reply_error(buf, error, text) - buf;

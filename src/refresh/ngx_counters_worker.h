@@ -2,8 +2,9 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * What one worker holds for each portal, and how workers wake each other.
- * Built in init_process, closed in exit_process; there are no other globals.
+ * What one worker has of each portal, and how workers wake each other.  All
+ * files of src/refresh build upon this one, which knows none of them: the
+ * parts of a worker are only pointers here, each is seen by its own file.
  */
 
 
@@ -11,48 +12,57 @@
 #define _NGX_COUNTERS_WORKER_H_INCLUDED_
 
 
-#include "ngx_http_counters_conf.h"
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
 #include "ngx_counters_creds.h"
-#include "ngx_counters_redis_channel.h"
+#include "ngx_counters_portal.h"
 
 
-#define NGX_HTTP_COUNTERS_BUCKETS  256       /* of waiters, by key hash */
 #define NGX_HTTP_COUNTERS_POLL     200       /* milliseconds */
 
 
 typedef struct {
     ngx_http_counters_portal_t  *portal;
     ngx_counters_hmac_t         *hmac;
-    ngx_counters_redis_t        *redis;      /* NULL: none */
-    ngx_counters_redis_channel_t *channel;   /* in the first worker only */
-    u_char                       node[16];   /* this node, for the others */
-    ngx_str_t                    news;       /* where they are told */
     ngx_counters_creds_t        *creds;      /* plain credentials in use */
+    ngx_counters_redis_t        *redis;      /* NULL: none */
 
-    ngx_queue_t                  waiters[NGX_HTTP_COUNTERS_BUCKETS];
-    ngx_uint_t                   nwaiters;
-    ngx_queue_t                  later;      /* writes that Redis owes us */
-    ngx_uint_t                   nlater;
-    ngx_queue_t                  flights;    /* under way in this worker */
-    ngx_uint_t                   nflights;
+    struct ngx_counters_owed_s      *owed;       /* writes to Redis */
+    struct ngx_counters_peers_s     *peers;      /* NULL: no Redis */
+    struct ngx_counters_waiters_s   *waiters;    /* of refresh */
+    struct ngx_counters_flights_s   *flights;    /* of flight */
+    struct ngx_counters_inquiry_s   *inquiry;
 
     ngx_event_t                  pump;       /* when to dispatch next */
-    ngx_event_t                  poll;       /* while requests wait */
-    ngx_event_t                  tick;       /* housekeeping, cancelable */
-    ngx_event_t                  tasks;      /* while events wait */
-    ngx_connection_t             dummy;      /* data of these events */
-    uint64_t                     swept;      /* last housekeeping */
-    uint64_t                     warned;     /* last word on the capacity */
-    uint64_t                     full;       /* and on no more room */
+    ngx_connection_t             dummy;      /* data of a worker's events */
     ngx_uint_t                   closing;    /* unsigned  closing:1 */
 } ngx_http_counters_worker_t;
 
 
-/* the hooks of the module; see ngx_module_t */
+/* eventfds, one a worker slot, made before the workers are */
 
-ngx_int_t ngx_http_counters_init_module(ngx_cycle_t *cycle);
-ngx_int_t ngx_http_counters_init_worker(ngx_cycle_t *cycle);
-void ngx_http_counters_exit_worker(ngx_cycle_t *cycle);
+typedef struct {
+    ngx_socket_t                *fds;
+    ngx_uint_t                   n;
+} ngx_counters_wakes_t;
+
+
+/* the process: filled in by ngx_counters_process.c, and only read here */
+
+typedef struct {
+    ngx_counters_owner_t         me;
+    ngx_counters_fetcher_t      *fetcher;
+    ngx_http_counters_worker_t  *workers;    /* by the index of the portal */
+    ngx_uint_t                   nworkers;
+    ngx_counters_wakes_t        *wakes;
+} ngx_counters_workers_t;
+
+
+/* NULL: from now on this process serves nothing */
+
+void ngx_counters_worker_set(ngx_counters_workers_t *workers);
 
 /* this worker's part of a portal, NULL in a process that serves nothing */
 
@@ -69,14 +79,34 @@ ngx_counters_fetcher_t *ngx_http_counters_fetcher(void);
 
 void ngx_http_counters_wake(uint64_t slots);
 
+/*
+ * A hold was set or lifted: all workers look again at what waits, this one
+ * too, once it has done what it is at.
+ */
+
+void ngx_counters_worker_alarm(void);
+
+/*
+ * An event that holds no worker up when it exits: what waits has a timer of
+ * its own.  "ev->data" is for debug logs only.
+ */
+
+void ngx_counters_worker_event(ngx_http_counters_worker_t *w, ngx_event_t *ev,
+    ngx_event_handler_pt handler);
+
+/*
+ * What is queued is dispatched soon, in company of what else this iteration
+ * of the event loop brings; or after so many milliseconds.
+ */
+
+void ngx_counters_worker_post_pump(ngx_http_counters_worker_t *w);
+void ngx_counters_worker_delay_pump(ngx_http_counters_worker_t *w,
+    ngx_msec_t delay);
+
 /* how many entries the quota keeps within ttl, see limits.md */
 
 uint64_t ngx_http_counters_portal_capacity(
     ngx_http_counters_portal_t *portal);
-
-/* whether this worker has the credential; "data" is its ..._worker_t */
-
-ngx_uint_t ngx_http_counters_has(void *data, const u_char *digest);
 
 /* Unix milliseconds, of nginx's cached time */
 
