@@ -81,6 +81,27 @@ typedef enum {
 } ngx_http_counters_source_e;
 
 
+/* both are counted by where they stand */
+
+#define ngx_http_counters_stands(value, first, stat, first_stat)              \
+    _Static_assert((int) NGX_HTTP_COUNTERS_##value                            \
+                   - (int) NGX_HTTP_COUNTERS_##first                          \
+                   == (int) NGX_COUNTERS_STAT_##stat                          \
+                      - (int) NGX_COUNTERS_STAT_##first_stat,                 \
+                   #value " is counted as " #stat)
+
+ngx_http_counters_stands(STALE, HIT, STALE, HIT);
+ngx_http_counters_stands(UPDATING, HIT, UPDATING, HIT);
+ngx_http_counters_stands(MISS, HIT, MISS, HIT);
+ngx_http_counters_stands(COALESCED, HIT, COALESCED, HIT);
+ngx_http_counters_stands(NEGATIVE, HIT, NEGATIVE, HIT);
+ngx_http_counters_stands(BYPASS, HIT, BYPASS, HIT);
+ngx_http_counters_stands(PASS, HIT, PASS, HIT);
+ngx_http_counters_stands(ERROR, HIT, ERROR, HIT);
+ngx_http_counters_stands(REDIS, MEMORY, FROM_REDIS, FROM_MEMORY);
+ngx_http_counters_stands(PORTAL, MEMORY, FROM_PORTAL, FROM_MEMORY);
+
+
 extern ngx_module_t  ngx_http_counters_module;
 
 #endif /* _NGX_HTTP_COUNTERS_CONF_H_INCLUDED_ */

@@ -10,7 +10,11 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_counters_ahead.h"
+#include "ngx_counters_quota.h"
 #include "ngx_counters_shm.h"
+#include "ngx_counters_state.h"
+#include "ngx_counters_table.h"
 
 
 /*
@@ -44,31 +48,36 @@
 #define NGX_COUNTERS_COMPANY      1000
 
 
-static ngx_uint_t ngx_counters_size(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, uint64_t now);
-static ngx_uint_t ngx_counters_mine(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, ngx_counters_owner_t *me);
-static ngx_uint_t ngx_counters_queued(ngx_counters_zone_sh_t *sh);
-static ngx_counters_node_t *ngx_counters_head_locked(
+static ngx_uint_t ngx_counters_dispatch_size(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now);
+static ngx_uint_t ngx_counters_dispatch_mine(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_owner_t *me);
+static ngx_uint_t ngx_counters_dispatch_queued(ngx_counters_zone_sh_t *sh);
+static ngx_counters_entry_t *ngx_counters_dispatch_head_locked(
     ngx_counters_zone_t *zone, ngx_counters_owner_t *me, uint64_t now,
     ngx_uint_t *first, ngx_msec_t *delay);
-static ngx_msec_t ngx_counters_company_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, uint64_t limit, uint64_t now);
-static ngx_counters_node_t *ngx_counters_first_locked(
+static ngx_msec_t ngx_counters_dispatch_company_locked(
+    ngx_counters_zone_t *zone, ngx_counters_entry_t *e, uint64_t limit,
+    uint64_t now);
+static ngx_counters_entry_t *ngx_counters_dispatch_first_locked(
     ngx_counters_zone_t *zone, ngx_uint_t class, ngx_counters_owner_t *me,
     uint64_t now, ngx_msec_t *delay);
-static ngx_uint_t ngx_counters_slow(ngx_counters_node_t *e, uint64_t now);
-static ngx_uint_t ngx_counters_busy(ngx_counters_zone_sh_t *sh,
+static ngx_uint_t ngx_counters_dispatch_slow(ngx_counters_entry_t *e,
+    uint64_t now);
+static ngx_uint_t ngx_counters_dispatch_busy(ngx_counters_zone_sh_t *sh,
     ngx_uint_t slot, uint64_t now);
-static ngx_uint_t ngx_counters_turn(ngx_counters_zone_sh_t *sh);
-static ngx_int_t ngx_counters_offer_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, uint64_t now, ngx_msec_t *delay,
+static ngx_uint_t ngx_counters_dispatch_turn(ngx_counters_zone_sh_t *sh);
+static ngx_int_t ngx_counters_dispatch_offer_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now, ngx_msec_t *delay,
     ngx_uint_t *slot);
-static void ngx_counters_take_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *head, ngx_counters_owner_t *me, uint64_t now,
+static void ngx_counters_dispatch_leave_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_owner_t *me, uint64_t now,
+    uint64_t limit, ngx_counters_flight_t *flight);
+static void ngx_counters_dispatch_take_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *head, ngx_counters_owner_t *me, uint64_t now,
     ngx_uint_t max, ngx_counters_flight_t *flight);
-static void ngx_counters_fly_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, ngx_counters_owner_t *me, uint64_t now,
+static void ngx_counters_dispatch_fly_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_owner_t *me, uint64_t now,
     ngx_counters_flight_t *flight);
 
 
@@ -77,12 +86,11 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
     ngx_counters_owner_t *me, uint64_t now, ngx_counters_flight_t *flight,
     ngx_msec_t *delay, ngx_uint_t *slot)
 {
-    uint64_t                   until, limit, *slow;
-    ngx_int_t                  rc;
-    ngx_uint_t                 i, max, first;
-    ngx_counters_node_t       *e;
-    ngx_counters_zone_sh_t    *sh;
-    ngx_counters_cred_node_t  *cred;
+    uint64_t                 until, limit;
+    ngx_int_t                rc;
+    ngx_uint_t               first;
+    ngx_counters_entry_t    *e;
+    ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
 
@@ -90,20 +98,20 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
 
 again:
 
-    e = ngx_counters_head_locked(zone, me, now, &first, delay);
+    e = ngx_counters_dispatch_head_locked(zone, me, now, &first, delay);
 
     if (e == NULL) {
 
         /* only what may leave is offered: no worker is to blame for quota */
 
         sh->offer = NULL;
-        rc = ngx_counters_queued(sh) ? NGX_AGAIN : NGX_DONE;
+        rc = ngx_counters_dispatch_queued(sh) ? NGX_AGAIN : NGX_DONE;
         goto done;
     }
 
     rc = NGX_AGAIN;
 
-    if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
+    if (ngx_counters_quota_hold_locked(zone, NULL, NULL, 0, now, &until)
         != NGX_COUNTERS_OPEN)
     {
         if (sh->hold == NGX_COUNTERS_LIMITED) {
@@ -115,12 +123,13 @@ again:
         goto done;
     }
 
-    max = ngx_counters_size(zone, e, now);
-    limit = ngx_counters_quota(zone, e->class, first);
+    limit = ngx_counters_quota_limit(zone, e->class, first);
 
-    if (!ngx_counters_mine(zone, e, me)) {
+    if (!ngx_counters_dispatch_mine(zone, e, me)) {
 
-        if (ngx_counters_offer_locked(zone, e, now, delay, slot) == NGX_OK) {
+        if (ngx_counters_dispatch_offer_locked(zone, e, now, delay, slot)
+            == NGX_OK)
+        {
             rc = NGX_BUSY;
             goto done;
         }
@@ -128,36 +137,7 @@ again:
         goto again;
     }
 
-    (void) ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
-                                    limit);
-
-    if (sh->hold != NGX_COUNTERS_OPEN) {
-        sh->probe = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
-        max = 1;
-    }
-
-    if (e->cred->probe & (1 << e->method)) {
-        e->cred->hold[e->method] = now + zone->conf.timeout
-                                   + NGX_COUNTERS_LEASE_SLACK;
-        max = 1;
-    }
-
-    sh->turn++;
-    sh->offer = NULL;
-
-    cred = e->cred;
-
-    ngx_counters_take_locked(zone, e, me, now, max, flight);
-
-    for (i = 0; i < flight->n; i++) {
-        slow = &cred->slow[flight->keys[i].method];
-
-        if (*slow) {
-            /* its answer tells when the next may follow */
-            until = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
-            *slow = ngx_max(*slow, until);
-        }
-    }
+    ngx_counters_dispatch_leave_locked(zone, e, me, now, limit, flight);
 
     rc = NGX_OK;
 
@@ -174,7 +154,7 @@ done:
 /* how many calls may leave together with this one */
 
 static ngx_uint_t
-ngx_counters_size(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+ngx_counters_dispatch_size(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
     uint64_t now)
 {
     ngx_uint_t  max;
@@ -186,7 +166,7 @@ ngx_counters_size(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
 
 static ngx_uint_t
-ngx_counters_mine(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+ngx_counters_dispatch_mine(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
     ngx_counters_owner_t *me)
 {
     return e->pid == me->pid
@@ -195,7 +175,7 @@ ngx_counters_mine(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 
 
 static ngx_uint_t
-ngx_counters_queued(ngx_counters_zone_sh_t *sh)
+ngx_counters_dispatch_queued(ngx_counters_zone_sh_t *sh)
 {
     ngx_uint_t  i, n;
 
@@ -214,16 +194,17 @@ ngx_counters_queued(ngx_counters_zone_sh_t *sh)
  * company enough and quota.  Without one, "delay" is when there may be.
  */
 
-static ngx_counters_node_t *
-ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
-    uint64_t now, ngx_uint_t *first, ngx_msec_t *delay)
+static ngx_counters_entry_t *
+ngx_counters_dispatch_head_locked(ngx_counters_zone_t *zone,
+    ngx_counters_owner_t *me, uint64_t now, ngx_uint_t *first,
+    ngx_msec_t *delay)
 {
-    uint64_t              limit;
-    ngx_msec_t            wait;
-    ngx_uint_t            i, class;
-    ngx_counters_node_t  *e;
+    uint64_t               limit;
+    ngx_msec_t             wait;
+    ngx_uint_t             i, class;
+    ngx_counters_entry_t  *e;
 
-    *first = ngx_counters_turn(zone->sh);
+    *first = ngx_counters_dispatch_turn(zone->sh);
     *delay = NGX_COUNTERS_QUEUE_AGE;
 
     /* that of the turn, then all in their order */
@@ -236,18 +217,18 @@ ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
             continue;
         }
 
-        e = ngx_counters_first_locked(zone, class, me, now, delay);
+        e = ngx_counters_dispatch_first_locked(zone, class, me, now, delay);
 
         if (e == NULL) {
             continue;
         }
 
-        limit = ngx_counters_quota(zone, class, *first);
-        wait = ngx_counters_company_locked(zone, e, limit, now);
+        limit = ngx_counters_quota_limit(zone, class, *first);
+        wait = ngx_counters_dispatch_company_locked(zone, e, limit, now);
 
         if (wait == 0) {
 
-            wait = ngx_counters_delay_locked(zone, limit, now);
+            wait = ngx_counters_quota_delay_locked(zone, limit, now);
             if (wait == 0) {
                 return e;
             }
@@ -275,15 +256,15 @@ ngx_counters_head_locked(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
  */
 
 static ngx_msec_t
-ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    uint64_t limit, uint64_t now)
+ngx_counters_dispatch_company_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t limit, uint64_t now)
 {
-    uint64_t              level, spent, until, joining;
-    uint32_t              half;
-    ngx_uint_t            max;
-    ngx_counters_node_t  *last;
+    uint64_t               level, spent, until, joining;
+    uint32_t               half;
+    ngx_uint_t             max;
+    ngx_counters_entry_t  *last;
 
-    max = ngx_counters_size(zone, e, now);
+    max = ngx_counters_dispatch_size(zone, e, now);
 
     /* times of other workers may be a little ahead, the clock may be set */
 
@@ -294,7 +275,7 @@ ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     }
 
     if (e->class == NGX_COUNTERS_AHEAD) {
-        half = ngx_counters_lead(e) / 2;
+        half = ngx_counters_ahead_lead(e) / 2;
         until = ngx_min(e->since + half, e->fetched + e->ttl - half);
 
     } else {
@@ -308,7 +289,7 @@ ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
         until += e->since + zone->conf.batch_wait;
 
         last = ngx_queue_data(ngx_queue_last(&e->cred->pending[e->class]),
-                              ngx_counters_node_t, pending);
+                              ngx_counters_entry_t, pending);
 
         joining = e->since + zone->conf.batch_wait * NGX_COUNTERS_JOINING;
         joining = ngx_min(joining, last->since + zone->conf.batch_wait);
@@ -326,14 +307,14 @@ ngx_counters_company_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
  * those that are slowed down, which lowers "delay".
  */
 
-static ngx_counters_node_t *
-ngx_counters_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
+static ngx_counters_entry_t *
+ngx_counters_dispatch_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     ngx_counters_owner_t *me, uint64_t now, ngx_msec_t *delay)
 {
     uint64_t                 wait, age;
     ngx_uint_t               passed;
     ngx_queue_t             *q, *queue;
-    ngx_counters_node_t     *e;
+    ngx_counters_entry_t    *e;
     ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
@@ -347,26 +328,26 @@ ngx_counters_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
            && passed < sh->nqueued[class])
     {
         q = ngx_queue_head(queue);
-        e = ngx_queue_data(q, ngx_counters_node_t, queue);
+        e = ngx_queue_data(q, ngx_counters_entry_t, queue);
 
         if (e->cred->hold[e->method] > now || now >= e->since + age) {
-            ngx_counters_release_locked(zone, e);
+            ngx_counters_state_release_locked(zone, e);
             continue;
         }
 
         wait = NGX_COUNTERS_PASS_WAIT;
 
-        if (ngx_counters_slow(e, now)) {
+        if (ngx_counters_dispatch_slow(e, now)) {
             wait = e->cred->slow[e->method] - now;
 
-        } else if (ngx_counters_mine(zone, e, me)) {
+        } else if (ngx_counters_dispatch_mine(zone, e, me)) {
             return e;
 
-        } else if (!ngx_counters_alive(e->pid)) {
-            ngx_counters_release_locked(zone, e);
+        } else if (!ngx_counters_state_alive(e->pid)) {
+            ngx_counters_state_release_locked(zone, e);
             continue;
 
-        } else if (!ngx_counters_busy(sh, e->slot, now)) {
+        } else if (!ngx_counters_dispatch_busy(sh, e->slot, now)) {
             return e;
         }
 
@@ -391,7 +372,7 @@ ngx_counters_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
 /* what nobody waits for is spread over the operating time that is left */
 
 static ngx_uint_t
-ngx_counters_slow(ngx_counters_node_t *e, uint64_t now)
+ngx_counters_dispatch_slow(ngx_counters_entry_t *e, uint64_t now)
 {
     return e->cred->slow[e->method] > now
            && (e->class == NGX_COUNTERS_STALE
@@ -400,7 +381,8 @@ ngx_counters_slow(ngx_counters_node_t *e, uint64_t now)
 
 
 static ngx_uint_t
-ngx_counters_busy(ngx_counters_zone_sh_t *sh, ngx_uint_t slot, uint64_t now)
+ngx_counters_dispatch_busy(ngx_counters_zone_sh_t *sh, ngx_uint_t slot,
+    uint64_t now)
 {
     return (sh->busy & ((uint64_t) 1 << (slot % 64)))
            && now < sh->busy_until
@@ -409,7 +391,7 @@ ngx_counters_busy(ngx_counters_zone_sh_t *sh, ngx_uint_t slot, uint64_t now)
 
 
 static ngx_uint_t
-ngx_counters_turn(ngx_counters_zone_sh_t *sh)
+ngx_counters_dispatch_turn(ngx_counters_zone_sh_t *sh)
 {
     switch (sh->turn % NGX_COUNTERS_TURN) {
 
@@ -434,8 +416,8 @@ ngx_counters_turn(ngx_counters_zone_sh_t *sh)
  */
 
 static ngx_int_t
-ngx_counters_offer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    uint64_t now, ngx_msec_t *delay, ngx_uint_t *slot)
+ngx_counters_dispatch_offer_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now, ngx_msec_t *delay, ngx_uint_t *slot)
 {
     ngx_counters_zone_sh_t  *sh;
 
@@ -466,16 +448,63 @@ ngx_counters_offer_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 }
 
 
+/* its quota is taken; one that is to be tried goes without company */
+
+static void
+ngx_counters_dispatch_leave_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_owner_t *me, uint64_t now,
+    uint64_t limit, ngx_counters_flight_t *flight)
+{
+    uint64_t                   until, *slow;
+    ngx_uint_t                 i, max;
+    ngx_counters_zone_sh_t    *sh;
+    ngx_counters_cred_node_t  *cred;
+
+    sh = zone->sh;
+    cred = e->cred;
+
+    max = ngx_counters_dispatch_size(zone, e, now);
+    until = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
+
+    (void) ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
+                                    limit);
+
+    if (sh->hold != NGX_COUNTERS_OPEN) {
+        sh->probe = until;
+        max = 1;
+    }
+
+    if (cred->probe & (1 << e->method)) {
+        cred->hold[e->method] = until;
+        max = 1;
+    }
+
+    sh->turn++;
+    sh->offer = NULL;
+
+    ngx_counters_dispatch_take_locked(zone, e, me, now, max, flight);
+
+    for (i = 0; i < flight->n; i++) {
+        slow = &cred->slow[flight->keys[i].method];
+
+        if (*slow) {
+            /* its answer tells when the next may follow */
+            *slow = ngx_max(*slow, until);
+        }
+    }
+}
+
+
 /* the head, and what else waits under its credential, by class and age */
 
 static void
-ngx_counters_take_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *head,
-    ngx_counters_owner_t *me, uint64_t now, ngx_uint_t max,
-    ngx_counters_flight_t *flight)
+ngx_counters_dispatch_take_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *head, ngx_counters_owner_t *me, uint64_t now,
+    ngx_uint_t max, ngx_counters_flight_t *flight)
 {
     ngx_uint_t                 class;
     ngx_queue_t               *q, *next;
-    ngx_counters_node_t       *e;
+    ngx_counters_entry_t      *e;
     ngx_counters_cred_node_t  *cred;
 
     cred = head->cred;
@@ -484,7 +513,7 @@ ngx_counters_take_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *head,
     flight->split = head->split;
     flight->n = 0;
 
-    ngx_counters_fly_locked(zone, head, me, now, flight);
+    ngx_counters_dispatch_fly_locked(zone, head, me, now, flight);
 
     for (class = 0; class < NGX_COUNTERS_CLASSES; class++) {
 
@@ -494,13 +523,13 @@ ngx_counters_take_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *head,
              q = next)
         {
             next = ngx_queue_next(q);
-            e = ngx_queue_data(q, ngx_counters_node_t, pending);
+            e = ngx_queue_data(q, ngx_counters_entry_t, pending);
 
             if (e->split == head->split && cred->hold[e->method] <= now
-                && !ngx_counters_slow(e, now)
+                && !ngx_counters_dispatch_slow(e, now)
                 && !(cred->probe & (1 << e->method)))
             {
-                ngx_counters_fly_locked(zone, e, me, now, flight);
+                ngx_counters_dispatch_fly_locked(zone, e, me, now, flight);
             }
         }
     }
@@ -508,13 +537,14 @@ ngx_counters_take_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *head,
 
 
 static void
-ngx_counters_fly_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    ngx_counters_owner_t *me, uint64_t now, ngx_counters_flight_t *flight)
+ngx_counters_dispatch_fly_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_owner_t *me, uint64_t now,
+    ngx_counters_flight_t *flight)
 {
-    ngx_counters_key_locked(e, &flight->keys[flight->n++]);
+    ngx_counters_table_key_locked(e, &flight->keys[flight->n++]);
 
-    ngx_counters_release_locked(zone, e);
-    ngx_counters_own_locked(zone, e, me, NGX_COUNTERS_FLYING, now);
+    ngx_counters_state_release_locked(zone, e);
+    ngx_counters_state_own_locked(zone, e, me, NGX_COUNTERS_FLYING, now);
 
     e->lease = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
     zone->sh->nflying++;

@@ -10,7 +10,10 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_counters_evict.h"
 #include "ngx_counters_shm.h"
+#include "ngx_counters_state.h"
+#include "ngx_counters_table.h"
 
 
 /* how long a failed or refused key is remembered without data, at least */
@@ -19,30 +22,33 @@
 /* and a credential without entries, whether accepted or refused */
 #define NGX_COUNTERS_CRED_KEEP    86400000
 
+/* how many may go to make room for one allocation */
+#define NGX_COUNTERS_EVICT        64
+
 /* by so much may the time of one worker lag behind another's, milliseconds */
 #define NGX_COUNTERS_LAG          10000
 
 
-static ngx_int_t ngx_counters_evict_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *keep, uint64_t now);
+static ngx_int_t ngx_counters_evict_one_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *keep, uint64_t now);
 static ngx_int_t ngx_counters_evict_entry_locked(ngx_counters_zone_t *zone,
-    ngx_queue_t *list, ngx_counters_node_t *keep, uint64_t now);
-static uint64_t ngx_counters_refusal_span(ngx_counters_zone_t *zone);
-static ngx_uint_t ngx_counters_outlived(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, uint64_t now);
-static void ngx_counters_expire_creds_locked(ngx_counters_zone_t *zone,
+    ngx_queue_t *list, ngx_counters_entry_t *keep, uint64_t now);
+static ngx_uint_t ngx_counters_evict_outlived(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now);
+static uint64_t ngx_counters_evict_refusal_span(ngx_counters_zone_t *zone);
+static void ngx_counters_evict_creds_locked(ngx_counters_zone_t *zone,
     uint64_t now, ngx_uint_t n);
-static void ngx_counters_rewind_locked(ngx_counters_zone_t *zone,
+static void ngx_counters_evict_rewind_locked(ngx_counters_zone_t *zone,
     uint64_t now);
-static void ngx_counters_rewind_list_locked(ngx_counters_zone_t *zone,
+static void ngx_counters_evict_rewind_list_locked(ngx_counters_zone_t *zone,
     ngx_queue_t *list, uint64_t now);
-static void ngx_counters_rewind_creds_locked(ngx_counters_zone_t *zone,
+static void ngx_counters_evict_rewind_creds_locked(ngx_counters_zone_t *zone,
     ngx_rbtree_node_t *node, uint64_t now);
 
 
 void *
-ngx_counters_alloc_locked(ngx_counters_zone_t *zone, size_t size,
-    ngx_counters_node_t *keep, uint64_t now)
+ngx_counters_evict_alloc_locked(ngx_counters_zone_t *zone, size_t size,
+    ngx_counters_entry_t *keep, uint64_t now)
 {
     void        *p;
     ngx_uint_t   i;
@@ -61,7 +67,7 @@ ngx_counters_alloc_locked(ngx_counters_zone_t *zone, size_t size,
             return p;
         }
 
-        if (ngx_counters_evict_locked(zone, keep, now) != NGX_OK) {
+        if (ngx_counters_evict_one_locked(zone, keep, now) != NGX_OK) {
             return NULL;
         }
     }
@@ -73,10 +79,10 @@ ngx_counters_alloc_locked(ngx_counters_zone_t *zone, size_t size,
 /* what holds no answer goes first, then whatever was used longest ago */
 
 static ngx_int_t
-ngx_counters_evict_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *keep, uint64_t now)
+ngx_counters_evict_one_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *keep, uint64_t now)
 {
-    ngx_counters_node_t       *e;
+    ngx_counters_entry_t      *e;
     ngx_counters_zone_sh_t    *sh;
     ngx_counters_cred_node_t  *cred;
 
@@ -93,7 +99,7 @@ ngx_counters_evict_locked(ngx_counters_zone_t *zone,
                             ngx_counters_cred_node_t, idle);
 
     e = ngx_queue_empty(&sh->lru) ? NULL
-        : ngx_queue_data(ngx_queue_last(&sh->lru), ngx_counters_node_t, lru);
+        : ngx_queue_data(ngx_queue_last(&sh->lru), ngx_counters_entry_t, lru);
 
     if (e && (cred == NULL || cred->used > e->asked)
         && ngx_counters_evict_entry_locked(zone, &sh->lru, keep, now)
@@ -103,7 +109,7 @@ ngx_counters_evict_locked(ngx_counters_zone_t *zone,
     }
 
     if (cred) {
-        ngx_counters_delete_cred_locked(zone, cred);
+        ngx_counters_table_delete_cred_locked(zone, cred);
         return NGX_OK;
     }
 
@@ -113,11 +119,11 @@ ngx_counters_evict_locked(ngx_counters_zone_t *zone,
 
 static ngx_int_t
 ngx_counters_evict_entry_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
-    ngx_counters_node_t *keep, uint64_t now)
+    ngx_counters_entry_t *keep, uint64_t now)
 {
-    ngx_uint_t            i;
-    ngx_queue_t          *q;
-    ngx_counters_node_t  *e;
+    ngx_uint_t             i;
+    ngx_queue_t           *q;
+    ngx_counters_entry_t  *e;
 
     q = ngx_queue_last(list);
 
@@ -129,20 +135,20 @@ ngx_counters_evict_entry_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
             return NGX_DECLINED;
         }
 
-        e = ngx_queue_data(q, ngx_counters_node_t, lru);
+        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
         q = ngx_queue_prev(q);
 
         if (e == keep) {
             continue;
         }
 
-        ngx_counters_lapse_locked(zone, e, now);
+        ngx_counters_state_lapse_locked(zone, e, now);
 
         if (e->state != NGX_COUNTERS_IDLE) {
             continue;
         }
 
-        ngx_counters_delete_locked(zone, e, now);
+        ngx_counters_table_delete_locked(zone, e, now);
         ngx_atomic_fetch_add(&zone->sh->stats[0][NGX_COUNTERS_STAT_EVICTED],
                              1);
         return NGX_OK;
@@ -152,18 +158,62 @@ ngx_counters_evict_entry_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
 }
 
 
-/* a refusal is to outlive every copy that Redis may still have */
-
-static uint64_t
-ngx_counters_refusal_span(ngx_counters_zone_t *zone)
+void
+ngx_counters_zone_expire(ngx_counters_zone_t *zone, uint64_t now,
+    ngx_uint_t n)
 {
-    return 2 * (uint64_t) ngx_max(zone->conf.stale, zone->conf.error)
-           + NGX_COUNTERS_REMEMBER;
+    ngx_counters_lock(zone);
+
+    if (now + NGX_COUNTERS_LAG < zone->sh->clock) {
+        ngx_counters_evict_rewind_locked(zone, now);
+    }
+
+    zone->sh->clock = now;
+
+    (void) ngx_counters_evict_expire_locked(zone, &zone->sh->lru, now, n);
+    (void) ngx_counters_evict_expire_locked(zone, &zone->sh->bare, now, n);
+    ngx_counters_evict_creds_locked(zone, now, n);
+
+    ngx_counters_unlock(zone);
+}
+
+
+ngx_uint_t
+ngx_counters_evict_expire_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
+    uint64_t now, ngx_uint_t n)
+{
+    ngx_uint_t             dropped;
+    ngx_queue_t           *q;
+    ngx_counters_entry_t  *e;
+
+    dropped = 0;
+
+    for (q = ngx_queue_last(list);
+         n && q != ngx_queue_sentinel(list);
+         n--)
+    {
+        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
+        q = ngx_queue_prev(q);
+
+        ngx_counters_state_lapse_locked(zone, e, now);
+
+        if (ngx_counters_evict_outlived(zone, e, now)) {
+            ngx_counters_table_delete_locked(zone, e, now);
+            dropped++;
+        }
+    }
+
+    if (dropped) {
+        ngx_atomic_fetch_add(&zone->sh->stats[0][NGX_COUNTERS_STAT_EXPIRED],
+                             dropped);
+    }
+
+    return dropped;
 }
 
 
 static ngx_uint_t
-ngx_counters_outlived(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+ngx_counters_evict_outlived(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
     uint64_t now)
 {
     uint64_t  span, last;
@@ -183,7 +233,7 @@ ngx_counters_outlived(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     }
 
     if (e->refused
-        && now < e->refused + ngx_counters_refusal_span(zone))
+        && now < e->refused + ngx_counters_evict_refusal_span(zone))
     {
         return 0;
     }
@@ -194,49 +244,26 @@ ngx_counters_outlived(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 }
 
 
-ngx_uint_t
-ngx_counters_expire_list_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
-    uint64_t now, ngx_uint_t n)
+/* a refusal is to outlive every copy that Redis may still have */
+
+static uint64_t
+ngx_counters_evict_refusal_span(ngx_counters_zone_t *zone)
 {
-    ngx_uint_t            dropped;
-    ngx_queue_t          *q;
-    ngx_counters_node_t  *e;
-
-    dropped = 0;
-
-    for (q = ngx_queue_last(list);
-         n && q != ngx_queue_sentinel(list);
-         n--)
-    {
-        e = ngx_queue_data(q, ngx_counters_node_t, lru);
-        q = ngx_queue_prev(q);
-
-        ngx_counters_lapse_locked(zone, e, now);
-
-        if (ngx_counters_outlived(zone, e, now)) {
-            ngx_counters_delete_locked(zone, e, now);
-            dropped++;
-        }
-    }
-
-    if (dropped) {
-        ngx_atomic_fetch_add(&zone->sh->stats[0][NGX_COUNTERS_STAT_EXPIRED],
-                             dropped);
-    }
-
-    return dropped;
+    return 2 * (uint64_t) ngx_max(zone->conf.stale, zone->conf.error)
+           + NGX_COUNTERS_REMEMBER;
 }
 
 
 static void
-ngx_counters_expire_creds_locked(ngx_counters_zone_t *zone, uint64_t now,
+ngx_counters_evict_creds_locked(ngx_counters_zone_t *zone, uint64_t now,
     ngx_uint_t n)
 {
     uint64_t                   span;
     ngx_queue_t               *q;
     ngx_counters_cred_node_t  *cred;
 
-    span = ngx_max(ngx_counters_refusal_span(zone), NGX_COUNTERS_CRED_KEEP);
+    span = ngx_max(ngx_counters_evict_refusal_span(zone),
+                   NGX_COUNTERS_CRED_KEEP);
 
     while (n-- && !ngx_queue_empty(&zone->sh->idle)) {
 
@@ -247,7 +274,7 @@ ngx_counters_expire_creds_locked(ngx_counters_zone_t *zone, uint64_t now,
             return;
         }
 
-        ngx_counters_delete_cred_locked(zone, cred);
+        ngx_counters_table_delete_cred_locked(zone, cred);
     }
 }
 
@@ -258,7 +285,7 @@ ngx_counters_expire_creds_locked(ngx_counters_zone_t *zone, uint64_t now,
  */
 
 static void
-ngx_counters_rewind_locked(ngx_counters_zone_t *zone, uint64_t now)
+ngx_counters_evict_rewind_locked(ngx_counters_zone_t *zone, uint64_t now)
 {
     ngx_counters_zone_sh_t  *sh;
 
@@ -280,24 +307,24 @@ ngx_counters_rewind_locked(ngx_counters_zone_t *zone, uint64_t now)
     sh->tasks.last = ngx_min(sh->tasks.last, now);
     sh->tasks.hold = ngx_min(sh->tasks.hold, now);
 
-    ngx_counters_rewind_list_locked(zone, &sh->lru, now);
-    ngx_counters_rewind_list_locked(zone, &sh->bare, now);
-    ngx_counters_rewind_creds_locked(zone, sh->creds.root, now);
+    ngx_counters_evict_rewind_list_locked(zone, &sh->lru, now);
+    ngx_counters_evict_rewind_list_locked(zone, &sh->bare, now);
+    ngx_counters_evict_rewind_creds_locked(zone, sh->creds.root, now);
 }
 
 
 static void
-ngx_counters_rewind_list_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
-    uint64_t now)
+ngx_counters_evict_rewind_list_locked(ngx_counters_zone_t *zone,
+    ngx_queue_t *list, uint64_t now)
 {
-    ngx_queue_t          *q;
-    ngx_counters_node_t  *e;
+    ngx_queue_t           *q;
+    ngx_counters_entry_t  *e;
 
     for (q = ngx_queue_head(list);
          q != ngx_queue_sentinel(list);
          q = ngx_queue_next(q))
     {
-        e = ngx_queue_data(q, ngx_counters_node_t, lru);
+        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
 
         /* how old data is cannot be known any more: it is stale */
 
@@ -318,7 +345,7 @@ ngx_counters_rewind_list_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
 
 
 static void
-ngx_counters_rewind_creds_locked(ngx_counters_zone_t *zone,
+ngx_counters_evict_rewind_creds_locked(ngx_counters_zone_t *zone,
     ngx_rbtree_node_t *node, uint64_t now)
 {
     ngx_uint_t                 i;
@@ -341,26 +368,6 @@ ngx_counters_rewind_creds_locked(ngx_counters_zone_t *zone,
         cred->slow[i] = ngx_min(cred->slow[i], now);
     }
 
-    ngx_counters_rewind_creds_locked(zone, node->left, now);
-    ngx_counters_rewind_creds_locked(zone, node->right, now);
-}
-
-
-void
-ngx_counters_zone_expire(ngx_counters_zone_t *zone, uint64_t now,
-    ngx_uint_t n)
-{
-    ngx_counters_lock(zone);
-
-    if (now + NGX_COUNTERS_LAG < zone->sh->clock) {
-        ngx_counters_rewind_locked(zone, now);
-    }
-
-    zone->sh->clock = now;
-
-    (void) ngx_counters_expire_list_locked(zone, &zone->sh->lru, now, n);
-    (void) ngx_counters_expire_list_locked(zone, &zone->sh->bare, now, n);
-    ngx_counters_expire_creds_locked(zone, now, n);
-
-    ngx_counters_unlock(zone);
+    ngx_counters_evict_rewind_creds_locked(zone, node->left, now);
+    ngx_counters_evict_rewind_creds_locked(zone, node->right, now);
 }

@@ -1,14 +1,17 @@
 
 /*
  * Copyright (C) The nginx counters module authors
+ *
+ * Marks that make entries stale: that of all entries, which comes to each at a
+ * moment of its own, and what an entry's own mark means for an answer.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_counters_fade.h"
 #include "ngx_counters_shm.h"
-#include "ngx_counters_tasks.h"
 
 
 /* how long all entries take to become stale, see ngx_counters_fade_t */
@@ -19,97 +22,8 @@
 #define NGX_COUNTERS_FADE_IDLE       64
 
 
-static ngx_uint_t ngx_counters_tasks_mark_locked(ngx_counters_zone_t *zone,
-    ngx_queue_t *list, ngx_counters_owner_t *me, ngx_counters_users_t *users,
-    uint64_t now, ngx_counters_has_pt has, void *data);
-static int ngx_libc_cdecl ngx_counters_users_cmp(const void *one,
-    const void *two);
 static uint32_t ngx_counters_fade_span_locked(ngx_counters_zone_t *zone,
     uint64_t now);
-
-
-ngx_uint_t
-ngx_counters_tasks_mark(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
-    ngx_counters_users_t *users, uint64_t now, ngx_counters_has_pt has,
-    void *data)
-{
-    ngx_uint_t  n;
-
-    ngx_qsort(users->elts, users->n, sizeof(uint64_t),
-              ngx_counters_users_cmp);
-
-    ngx_counters_lock(zone);
-
-    n = ngx_counters_tasks_mark_locked(zone, &zone->sh->lru, me, users, now,
-                                       has, data);
-    n += ngx_counters_tasks_mark_locked(zone, &zone->sh->bare, me, users, now,
-                                        has, data);
-
-    ngx_counters_unlock(zone);
-
-    return n;
-}
-
-
-static ngx_uint_t
-ngx_counters_tasks_mark_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
-    ngx_counters_owner_t *me, ngx_counters_users_t *users, uint64_t now,
-    ngx_counters_has_pt has, void *data)
-{
-    ngx_uint_t            n;
-    ngx_queue_t          *q;
-    ngx_counters_node_t  *e;
-
-    n = 0;
-
-    for (q = ngx_queue_head(list);
-         q != ngx_queue_sentinel(list);
-         q = ngx_queue_next(q))
-    {
-        e = ngx_queue_data(q, ngx_counters_node_t, lru);
-
-        if (e->user == 0
-            || bsearch(&e->user, users->elts, users->n, sizeof(uint64_t),
-                       ngx_counters_users_cmp)
-               == NULL)
-        {
-            continue;
-        }
-
-        /* what is on its way was asked for before: it comes in stale */
-
-        e->marked = (e->state == NGX_COUNTERS_IDLE) ? now - 1 : now;
-
-        if (e->kind != NGX_COUNTERS_DATA) {
-            continue;
-        }
-
-        n++;
-
-        if (now < e->asked + NGX_COUNTERS_ACTIVE) {
-            (void) ngx_counters_refresh_locked(zone, e, me,
-                                               NGX_COUNTERS_STALE, now, has,
-                                               data);
-        }
-    }
-
-    return n;
-}
-
-
-static int ngx_libc_cdecl
-ngx_counters_users_cmp(const void *one, const void *two)
-{
-    uint64_t  a, b;
-
-    a = *(const uint64_t *) one;
-    b = *(const uint64_t *) two;
-
-    return (a > b) - (a < b);
-}
-
-
-/* all entries */
 
 
 ngx_uint_t
@@ -150,8 +64,59 @@ ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when, uint64_t now)
 }
 
 
+/* the managed webhook's entries share requests, others are taken to need one */
+
+static uint32_t
+ngx_counters_fade_span_locked(ngx_counters_zone_t *zone, uint64_t now)
+{
+    uint64_t               rate, common, others, span;
+    ngx_uint_t             idle;
+    ngx_queue_t           *q;
+    ngx_counters_entry_t  *e;
+
+    rate = (uint64_t) zone->conf.bucket.rate * (100 - zone->conf.reserve)
+           / 100;
+
+    if (rate == 0) {
+        return NGX_COUNTERS_FADE_MIN;
+    }
+
+    common = 0;
+    others = 0;
+
+    for (q = ngx_queue_head(&zone->sh->lru), idle = 0;
+         q != ngx_queue_sentinel(&zone->sh->lru)
+         && idle < NGX_COUNTERS_FADE_IDLE;
+         q = ngx_queue_next(q))
+    {
+        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
+
+        if (e->asked + NGX_COUNTERS_ACTIVE < now) {
+            idle++;
+            continue;
+        }
+
+        idle = 0;
+
+        if (ngx_counters_zone_common(zone, e->cred->digest)) {
+            common++;
+
+        } else {
+            others++;
+        }
+    }
+
+    /* thousandths of a request a second */
+
+    span = (others + common / zone->conf.batch + 1) * 1000 * 1000 / rate;
+
+    return (uint32_t) ngx_max(NGX_COUNTERS_FADE_MIN,
+                              ngx_min(span, NGX_COUNTERS_FADE_MAX));
+}
+
+
 void
-ngx_counters_fade_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
+ngx_counters_fade_locked(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
     uint64_t now)
 {
     ngx_counters_fade_t  *fade;
@@ -178,8 +143,8 @@ ngx_counters_fade_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
  */
 
 uint64_t
-ngx_counters_mark_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    ngx_counters_answer_in_t *answer)
+ngx_counters_fade_mark_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer)
 {
     uint64_t              marked;
     ngx_counters_fade_t  *fade;
@@ -196,55 +161,4 @@ ngx_counters_mark_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
     marked = ngx_max(marked, fade->next);
 
     return (marked >= e->since) ? marked : 0;
-}
-
-
-/* the managed webhook's entries share requests, others are taken to need one */
-
-static uint32_t
-ngx_counters_fade_span_locked(ngx_counters_zone_t *zone, uint64_t now)
-{
-    uint64_t              rate, common, others, span;
-    ngx_uint_t            idle;
-    ngx_queue_t          *q;
-    ngx_counters_node_t  *e;
-
-    rate = (uint64_t) zone->conf.bucket.rate * (100 - zone->conf.reserve)
-           / 100;
-
-    if (rate == 0) {
-        return NGX_COUNTERS_FADE_MIN;
-    }
-
-    common = 0;
-    others = 0;
-
-    for (q = ngx_queue_head(&zone->sh->lru), idle = 0;
-         q != ngx_queue_sentinel(&zone->sh->lru)
-         && idle < NGX_COUNTERS_FADE_IDLE;
-         q = ngx_queue_next(q))
-    {
-        e = ngx_queue_data(q, ngx_counters_node_t, lru);
-
-        if (e->asked + NGX_COUNTERS_ACTIVE < now) {
-            idle++;
-            continue;
-        }
-
-        idle = 0;
-
-        if (ngx_counters_zone_common(zone, e->cred->digest)) {
-            common++;
-
-        } else {
-            others++;
-        }
-    }
-
-    /* thousandths of a request a second */
-
-    span = (others + common / zone->conf.batch + 1) * 1000 * 1000 / rate;
-
-    return (uint32_t) ngx_max(NGX_COUNTERS_FADE_MIN,
-                              ngx_min(span, NGX_COUNTERS_FADE_MAX));
 }

@@ -10,7 +10,10 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_counters_fill.h"
+#include "ngx_counters_quota.h"
 #include "ngx_counters_shm.h"
+#include "ngx_counters_table.h"
 
 
 /* the portal is held after so many failures in a row, milliseconds */
@@ -26,6 +29,9 @@
 #define NGX_COUNTERS_OPERATING_MAX    600000
 #define NGX_COUNTERS_REFUSED_HOLD     10000
 
+/* nobody is told to come back later than this, milliseconds */
+#define NGX_COUNTERS_LEAVES       60000
+
 
 /*
  * Refreshes leave the reserve to requests passed through, and of the rest
@@ -36,7 +42,7 @@
  */
 
 uint64_t
-ngx_counters_quota(ngx_counters_zone_t *zone, ngx_uint_t class,
+ngx_counters_quota_limit(ngx_counters_zone_t *zone, ngx_uint_t class,
     ngx_uint_t first)
 {
     uint64_t    limit;
@@ -62,7 +68,7 @@ ngx_counters_quota(ngx_counters_zone_t *zone, ngx_uint_t class,
 
 
 ngx_uint_t
-ngx_counters_dry_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
+ngx_counters_quota_dry_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     uint64_t now)
 {
     uint64_t  level;
@@ -74,30 +80,32 @@ ngx_counters_dry_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     level = ngx_counters_bucket_level(&zone->sh->bucket, &zone->conf.bucket,
                                       now);
 
-    return level + 1000 > ngx_counters_quota(zone, class,
-                                             NGX_COUNTERS_WAITING);
+    return level + 1000 > ngx_counters_quota_limit(zone, class,
+                                                   NGX_COUNTERS_WAITING);
 }
 
 
 uint32_t
-ngx_counters_spend_locked(ngx_counters_zone_t *zone, uint64_t now)
+ngx_counters_quota_spend_locked(ngx_counters_zone_t *zone, uint64_t now)
 {
     uint32_t                 delay;
-    uint64_t                 until;
+    uint64_t                 until, limit;
     ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
 
-    if (ngx_counters_hold_locked(zone, NULL, NULL, 0, now, &until)
+    if (ngx_counters_quota_hold_locked(zone, NULL, NULL, 0, now, &until)
         != NGX_COUNTERS_OPEN)
     {
         return (uint32_t) ngx_max(until - now, 1);
     }
 
+    limit = ngx_counters_quota_limit(zone, NGX_COUNTERS_STALE,
+                                     NGX_COUNTERS_STALE);
+
     delay = ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
-                                     ngx_counters_quota(zone,
-                                                        NGX_COUNTERS_STALE,
-                                                        NGX_COUNTERS_STALE));
+                                     limit);
+
 
     if (delay == 0 && sh->hold != NGX_COUNTERS_OPEN) {
         sh->probe = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
@@ -110,7 +118,7 @@ ngx_counters_spend_locked(ngx_counters_zone_t *zone, uint64_t now)
 /* until there is quota for one more */
 
 ngx_msec_t
-ngx_counters_delay_locked(ngx_counters_zone_t *zone, uint64_t limit,
+ngx_counters_quota_delay_locked(ngx_counters_zone_t *zone, uint64_t limit,
     uint64_t now)
 {
     uint64_t                 level;
@@ -129,10 +137,42 @@ ngx_counters_delay_locked(ngx_counters_zone_t *zone, uint64_t limit,
 }
 
 
+/* calls under one credential leave together, the others one by one */
+
+uint64_t
+ngx_counters_quota_leaves_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
+    uint64_t now)
+{
+    uint64_t                 n, level, limit;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    n = sh->nqueued[NGX_COUNTERS_WAITING];
+
+    if (class != NGX_COUNTERS_WAITING) {
+        n += sh->nqueued[class];
+    }
+
+    n = (n > sh->nowners)
+        ? sh->nowners + (n - sh->nowners) / zone->conf.batch : n;
+    n++;
+
+    /* requests that were passed on may have taken more than is ours */
+
+    level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket, now);
+    limit = ngx_counters_quota_limit(zone, class, NGX_COUNTERS_WAITING);
+
+    n = n * 1000 + ((level > limit) ? level - limit : 0);
+
+    return now + ngx_min(n * 1000 / zone->conf.bucket.rate,
+                         NGX_COUNTERS_LEAVES);
+}
+
+
 ngx_counters_hold_e
-ngx_counters_hold_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    ngx_counters_cred_node_t *cred, ngx_uint_t method, uint64_t now,
-    uint64_t *until)
+ngx_counters_quota_hold_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_cred_node_t *cred, ngx_uint_t method,
+    uint64_t now, uint64_t *until)
 {
     ngx_counters_zone_sh_t  *sh;
 
@@ -281,7 +321,7 @@ ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
 
     ngx_counters_lock(zone);
 
-    cred = ngx_counters_insert_cred_locked(zone, digest, now);
+    cred = ngx_counters_fill_cred_locked(zone, digest, now);
 
     if (cred) {
         /* a whole second, of whose parts nothing is known */
@@ -318,7 +358,7 @@ ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone, const u_char *digest,
 
     ngx_counters_lock(zone);
 
-    cred = ngx_counters_find_cred_locked(zone, digest);
+    cred = ngx_counters_table_find_cred_locked(zone, digest);
 
     if (cred) {
         cred->alone = ngx_min(until, now + NGX_COUNTERS_OPERATING_MAX) / 1000;
@@ -342,7 +382,7 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
 
     ngx_counters_lock(zone);
 
-    cred = ngx_counters_find_cred_locked(zone, digest);
+    cred = ngx_counters_table_find_cred_locked(zone, digest);
 
     if (cred) {
         /* without a rate it is a self-hosted portal, without this limit */
@@ -371,7 +411,7 @@ ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
 
     ngx_counters_lock(zone);
 
-    cred = ngx_counters_insert_cred_locked(zone, zone->common_cred, now);
+    cred = ngx_counters_fill_cred_locked(zone, zone->common_cred, now);
 
     if (cred) {
         news = (now >= cred->refused + NGX_COUNTERS_REFUSED_HOLD);

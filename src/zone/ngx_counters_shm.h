@@ -2,9 +2,8 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * How a zone lies in shared memory: for the files that are the zone only
- * (zone, table, room, queue, dispatch, quota, ahead, marks, tasks and
- * participants).  "_locked" functions want the zone's mutex held.
+ * How a zone lies in shared memory: for the files of the zone alone.
+ * "_locked" functions want the zone's mutex held.
  */
 
 
@@ -12,13 +11,11 @@
 #define _NGX_COUNTERS_SHM_H_INCLUDED_
 
 
-#include "ngx_counters_zone.h"
+#include "ngx_counters_stats.h"
+#include "ngx_counters_types.h"
 
 
 #define NGX_COUNTERS_STAT_ROWS    16
-
-/* how many may go to make room for one allocation */
-#define NGX_COUNTERS_EVICT        64
 
 #define NGX_COUNTERS_QUEUE_MAX    20000
 
@@ -62,7 +59,7 @@ typedef struct {
  * makes room for any of them.
  */
 
-typedef struct {
+struct ngx_counters_cred_node_s {
     ngx_rbtree_node_t       node;
     uint64_t                used;         /* idle: when it was last used */
     uint64_t                accepted;     /* 0: never */
@@ -87,12 +84,12 @@ typedef struct {
     uint32_t                npending;     /* QUEUED */
     unsigned                nflying:24;
     unsigned                probe:8;      /* 1 << method: one call first */
-} ngx_counters_cred_node_t;
+};
 
 
 /* what a fresh hit reads comes first, within two cache lines */
 
-typedef struct {
+struct ngx_counters_entry_s {
     ngx_rbtree_node_t          node;
     ngx_counters_cred_node_t  *cred;
     ngx_counters_blob_t       *blob;
@@ -131,13 +128,13 @@ typedef struct {
     uint64_t                   retry;     /* not asked again before */
     uint64_t                   refused;   /* a 400, 401 or 403 */
     uint64_t                   wake;      /* slots whose clients wait */
-} ngx_counters_node_t;
+};
 
 
 #define NGX_COUNTERS_SLOT         256
 
 _Static_assert(sizeof(ngx_counters_cred_node_t) <= NGX_COUNTERS_SLOT
-               && sizeof(ngx_counters_node_t) <= NGX_COUNTERS_SLOT,
+               && sizeof(ngx_counters_entry_t) <= NGX_COUNTERS_SLOT,
                "one slab slot for credentials and entries");
 
 
@@ -239,7 +236,7 @@ struct ngx_counters_zone_sh_s {
 
 #define NGX_COUNTERS_LAYOUT                                                   \
     (((uint64_t) 1 << 48) + ((uint64_t) sizeof(ngx_counters_zone_sh_t) << 24) \
-     + (sizeof(ngx_counters_cred_node_t) << 12) + sizeof(ngx_counters_node_t) \
+     + (sizeof(ngx_counters_cred_node_t) << 12) + sizeof(ngx_counters_entry_t) \
      + sizeof(ngx_counters_blob_t))
 
 /*
@@ -254,121 +251,6 @@ struct ngx_counters_zone_sh_s {
 
 #define ngx_counters_lock(zone)    ngx_shmtx_lock(&(zone)->shpool->mutex)
 #define ngx_counters_unlock(zone)  ngx_shmtx_unlock(&(zone)->shpool->mutex)
-
-
-/* table */
-
-void ngx_counters_table_init(ngx_counters_zone_sh_t *sh);
-ngx_counters_node_t *ngx_counters_find_locked(ngx_counters_zone_t *zone,
-    ngx_counters_key_t *key);
-ngx_counters_node_t *ngx_counters_insert_locked(ngx_counters_zone_t *zone,
-    ngx_counters_key_t *key, uint64_t now);
-void ngx_counters_delete_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, uint64_t now);
-
-ngx_counters_cred_node_t *ngx_counters_find_cred_locked(
-    ngx_counters_zone_t *zone, const u_char *digest);
-ngx_counters_cred_node_t *ngx_counters_insert_cred_locked(
-    ngx_counters_zone_t *zone, const u_char *digest, uint64_t now);
-
-void ngx_counters_delete_cred_locked(ngx_counters_zone_t *zone,
-    ngx_counters_cred_node_t *cred);
-
-/* replaces what an entry holds; NGX_ERROR when there is no room */
-
-ngx_int_t ngx_counters_fill_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, ngx_counters_answer_in_t *answer, uint64_t now);
-void ngx_counters_clear_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e);
-
-void ngx_counters_key_locked(ngx_counters_node_t *e, ngx_counters_key_t *key);
-
-/* room: NULL when there is none, even after others but "keep" have gone */
-
-void *ngx_counters_alloc_locked(ngx_counters_zone_t *zone, size_t size,
-    ngx_counters_node_t *keep, uint64_t now);
-
-/* drops what has expired at the end of a list, looking at "n" at most */
-
-ngx_uint_t ngx_counters_expire_list_locked(ngx_counters_zone_t *zone,
-    ngx_queue_t *list, uint64_t now, ngx_uint_t n);
-
-/* quota: whether a refresh of the entry (NULL: a new one) may be asked for */
-
-ngx_counters_hold_e ngx_counters_hold_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, ngx_counters_cred_node_t *cred,
-    ngx_uint_t method, uint64_t now, uint64_t *until);
-
-/*
- * The class of a call that a client waits for, under a credential that may be
- * new (NULL); whether one of that class would have to wait for quota, and
- * about until when one that is asked for now.
- */
-
-ngx_uint_t ngx_counters_class_locked(ngx_counters_zone_t *zone,
-    const u_char *digest, ngx_counters_cred_node_t *cred);
-ngx_uint_t ngx_counters_dry_locked(ngx_counters_zone_t *zone,
-    ngx_uint_t class, uint64_t now);
-uint64_t ngx_counters_leaves_locked(ngx_counters_zone_t *zone,
-    ngx_uint_t class, uint64_t now);
-
-/*
- * Takes one request from the refreshes' share of the quota.  Returns 0, or
- * the milliseconds until it may be tried again.
- */
-
-uint32_t ngx_counters_spend_locked(ngx_counters_zone_t *zone, uint64_t now);
-
-/* up to which level of the bucket a class may take, thousandths */
-
-uint64_t ngx_counters_quota(ngx_counters_zone_t *zone, ngx_uint_t class,
-    ngx_uint_t first);
-
-/* milliseconds until there is quota for one more, 0: now */
-
-ngx_msec_t ngx_counters_delay_locked(ngx_counters_zone_t *zone,
-    uint64_t limit, uint64_t now);
-
-/* how long before its end of life an entry is refreshed ahead, milliseconds */
-
-uint32_t ngx_counters_lead(ngx_counters_node_t *e);
-
-/* queues an idle entry, if "has" says that its credential is there */
-
-ngx_uint_t ngx_counters_refresh_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, ngx_counters_owner_t *me,
-    ngx_counters_class_e class, uint64_t now, ngx_counters_has_pt has,
-    void *data);
-
-/* whether there is such a process */
-
-ngx_uint_t ngx_counters_alive(ngx_pid_t pid);
-
-/* sets e->marked if the zone's fading has come to the entry */
-
-void ngx_counters_fade_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, uint64_t now);
-
-/* the mark that an entry keeps although the answer has come, or 0 */
-
-uint64_t ngx_counters_mark_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, ngx_counters_answer_in_t *answer);
-
-/*
- * queue: a lease that has run out is nobody's; an entry becomes a worker's,
- * in a state; an entry takes its place in a class; out of any state, IDLE.
- */
-
-void ngx_counters_lapse_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, uint64_t now);
-void ngx_counters_own_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, ngx_counters_owner_t *me,
-    ngx_counters_state_e state, uint64_t now);
-void ngx_counters_queue_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, ngx_counters_class_e class, ngx_uint_t front);
-
-void ngx_counters_release_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e);
 
 
 #endif /* _NGX_COUNTERS_SHM_H_INCLUDED_ */

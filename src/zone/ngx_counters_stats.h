@@ -12,7 +12,10 @@
 #define _NGX_COUNTERS_STATS_H_INCLUDED_
 
 
-/* the first ten follow ngx_http_counters_cache_status_e, HIT to ERROR */
+/*
+ * HIT to ERROR, and FROM_MEMORY to FROM_PORTAL, stand as the statuses and the
+ * sources of the variables do: ngx_http_counters_conf.h sees to that.
+ */
 
 #define NGX_COUNTERS_STATS(X)                                                 \
     X(HIT, "hit", "requests answered fresh")                                  \

@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) The nginx counters module authors
+ *
+ * The participants of tasks: a table of cells of one size.
  */
 
 
@@ -9,10 +11,6 @@
 
 #include "ngx_counters_task_table.h"
 
-
-/* the part of the zone that the table gets */
-#define NGX_COUNTERS_TASKS_SHARE     32
-#define NGX_COUNTERS_TASKS_MAX       (4 * 1024 * 1024)
 
 /* looked at for one that may go */
 #define NGX_COUNTERS_TASKS_EVICT     256
@@ -24,64 +22,35 @@ typedef union {
 } ngx_counters_task_cell_t;
 
 
-static void ngx_counters_task_insert(ngx_rbtree_node_t *temp,
+static void ngx_counters_task_insert_task(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
 static void *ngx_counters_task_alloc_locked(ngx_counters_tasks_t *t);
 
 
-/* by the master: workers of the old cycle may be at work */
-
 void
-ngx_counters_tasks_init(ngx_counters_zone_t *zone, ngx_log_t *log)
+ngx_counters_task_table_init_locked(ngx_counters_tasks_t *t, void *room,
+    size_t size)
 {
-    size_t                     size;
     ngx_uint_t                 i, n;
-    ngx_counters_tasks_t      *t;
     ngx_counters_task_cell_t  *cells;
 
-    t = &zone->sh->tasks;
-
-    if (t->cells) {
-        return;
-    }
-
-    size = (zone->shpool->end - (u_char *) zone->shpool)
-           / NGX_COUNTERS_TASKS_SHARE;
-    size = ngx_min(size, NGX_COUNTERS_TASKS_MAX);
-
-    cells = ngx_slab_alloc(zone->shpool, size);
-
-    if (cells == NULL) {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "no room in the zone of counters_portal \"%V\" for the "
-                      "participants of tasks: every event marks all entries",
-                      &zone->name);
-        return;
-    }
-
+    cells = room;
     n = size / sizeof(ngx_counters_task_cell_t);
 
     for (i = 0; i < n; i++) {
         cells[i].more.next = (i + 1 < n) ? &cells[i + 1].more : NULL;
     }
 
-    ngx_counters_lock(zone);
-
-    ngx_rbtree_init(&t->tree, &t->sentinel, ngx_counters_task_insert);
-
+    ngx_rbtree_init(&t->tree, &t->sentinel, ngx_counters_task_insert_task);
     ngx_queue_init(&t->lru);
-    ngx_queue_init(&t->pending);
-    ngx_queue_init(&t->asked);
 
     t->free = cells;
     t->cells = cells;
-
-    ngx_counters_unlock(zone);
 }
 
 
 static void
-ngx_counters_task_insert(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
+ngx_counters_task_insert_task(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
     ngx_rbtree_node_t *sentinel)
 {
     ngx_rbtree_node_t  **p;
@@ -157,7 +126,7 @@ ngx_counters_task_get_locked(ngx_counters_tasks_t *t, uint64_t id)
 
     ngx_queue_insert_head(&t->lru, &task->lru);
     ngx_counters_tree_insert(&t->tree, &task->node,
-                             ngx_counters_task_insert);
+                             ngx_counters_task_insert_task);
 
     return task;
 }
@@ -290,19 +259,19 @@ ngx_counters_task_recall(ngx_counters_task_t *task,
     left = task->nusers;
     n = ngx_min(left, NGX_COUNTERS_TASK_FEW);
 
-    ngx_counters_users_add(users, task->users, n);
+    ngx_counters_task_users_add(users, task->users, n);
 
     for (cell = task->more; cell; cell = cell->next) {
         left -= n;
         n = ngx_min(left, NGX_COUNTERS_TASK_MORE);
 
-        ngx_counters_users_add(users, cell->users, n);
+        ngx_counters_task_users_add(users, cell->users, n);
     }
 }
 
 
 void
-ngx_counters_users_add(ngx_counters_users_t *users, const uint64_t *list,
+ngx_counters_task_users_add(ngx_counters_users_t *users, const uint64_t *list,
     size_t n)
 {
     if (n > NGX_COUNTERS_USERS_MAX - users->n) {

@@ -13,7 +13,6 @@
 
 
 #include "ngx_counters_shm.h"
-#include "ngx_counters_tasks.h"
 
 
 typedef enum {
@@ -51,6 +50,11 @@ typedef struct {
 } ngx_counters_task_t;
 
 
+/* makes cells of the room given, which stays the table's */
+
+void ngx_counters_task_table_init_locked(ngx_counters_tasks_t *t, void *room,
+    size_t size);
+
 /* finds or inserts a task; NULL when all that there are wait for something */
 
 ngx_counters_task_t *ngx_counters_task_get_locked(ngx_counters_tasks_t *t,
@@ -75,7 +79,7 @@ void ngx_counters_task_forget_locked(ngx_counters_tasks_t *t,
 
 void ngx_counters_task_recall(ngx_counters_task_t *task,
     ngx_counters_users_t *users);
-void ngx_counters_users_add(ngx_counters_users_t *users,
+void ngx_counters_task_users_add(ngx_counters_users_t *users,
     const uint64_t *list, size_t n);
 
 

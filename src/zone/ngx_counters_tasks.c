@@ -1,14 +1,24 @@
 
 /*
  * Copyright (C) The nginx counters module authors
+ *
+ * Events about tasks, from their coming until somebody's entries are marked.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_counters_quota.h"
+#include "ngx_counters_shm.h"
+#include "ngx_counters_state.h"
 #include "ngx_counters_task_table.h"
+#include "ngx_counters_tasks.h"
 
+
+/* the part of the zone that the table gets */
+#define NGX_COUNTERS_TASKS_SHARE     32
+#define NGX_COUNTERS_TASKS_MAX       (4 * 1024 * 1024)
 
 /* after the first event, others are waited for, milliseconds */
 #define NGX_COUNTERS_TASKS_WINDOW    100
@@ -28,12 +38,8 @@
 #define NGX_COUNTERS_TASKS_SLACK     1000
 
 
-static void ngx_counters_task_wait_locked(ngx_counters_tasks_t *t,
+static void ngx_counters_tasks_wait_locked(ngx_counters_tasks_t *t,
     ngx_counters_task_t *task, uint64_t now);
-static void ngx_counters_task_settle_locked(ngx_counters_tasks_t *t,
-    ngx_counters_task_t *task, uint64_t now);
-static void ngx_counters_tasks_back_locked(ngx_counters_tasks_t *t,
-    uint64_t now);
 static void ngx_counters_tasks_deleted_locked(ngx_counters_tasks_t *t,
     ngx_counters_users_t *users);
 static void ngx_counters_tasks_ask_locked(ngx_counters_zone_t *zone,
@@ -43,6 +49,50 @@ static void ngx_counters_tasks_wide_locked(ngx_counters_tasks_t *t,
     ngx_counters_users_t *users);
 static uint32_t ngx_counters_tasks_gap_locked(ngx_counters_zone_t *zone,
     uint64_t now);
+static void ngx_counters_tasks_settle_locked(ngx_counters_tasks_t *t,
+    ngx_counters_task_t *task, uint64_t now);
+static void ngx_counters_tasks_back_locked(ngx_counters_tasks_t *t,
+    uint64_t now);
+
+
+/* by the master: workers of the old cycle may be at work */
+
+void
+ngx_counters_tasks_init(ngx_counters_zone_t *zone, ngx_log_t *log)
+{
+    void                  *cells;
+    size_t                 size;
+    ngx_counters_tasks_t  *t;
+
+    t = &zone->sh->tasks;
+
+    if (t->cells) {
+        return;
+    }
+
+    size = (zone->shpool->end - (u_char *) zone->shpool)
+           / NGX_COUNTERS_TASKS_SHARE;
+    size = ngx_min(size, NGX_COUNTERS_TASKS_MAX);
+
+    cells = ngx_slab_alloc(zone->shpool, size);
+
+    if (cells == NULL) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "no room in the zone of counters_portal \"%V\" for the "
+                      "participants of tasks: every event marks all entries",
+                      &zone->name);
+        return;
+    }
+
+    ngx_counters_lock(zone);
+
+    ngx_queue_init(&t->pending);
+    ngx_queue_init(&t->asked);
+
+    ngx_counters_task_table_init_locked(t, cells, size);
+
+    ngx_counters_unlock(zone);
+}
 
 
 void
@@ -72,7 +122,7 @@ ngx_counters_tasks_event(ngx_counters_zone_t *zone, uint64_t id,
     switch (task->state) {
 
     case NGX_COUNTERS_TASK_IDLE:
-        ngx_counters_task_wait_locked(t, task, now);
+        ngx_counters_tasks_wait_locked(t, task, now);
 
         if (t->npending > NGX_COUNTERS_TASKS_FLIGHTS * zone->conf.batch) {
             t->wide = 1;
@@ -95,7 +145,7 @@ done:
 
 
 static void
-ngx_counters_task_wait_locked(ngx_counters_tasks_t *t,
+ngx_counters_tasks_wait_locked(ngx_counters_tasks_t *t,
     ngx_counters_task_t *task, uint64_t now)
 {
     if (t->npending == 0 && !t->wide) {
@@ -138,7 +188,7 @@ ngx_counters_tasks_take(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 
     ngx_counters_lock(zone);
 
-    if (t->nasked && (now > t->lease || !ngx_counters_alive(t->pid))) {
+    if (t->nasked && (now > t->lease || !ngx_counters_state_alive(t->pid))) {
         ngx_counters_tasks_back_locked(t, now);
     }
 
@@ -165,7 +215,7 @@ ngx_counters_tasks_take(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     if (t->npending && !t->wide) {
 
         *delay = (now < t->hold) ? t->hold - now
-                                 : ngx_counters_spend_locked(zone, now);
+                                 : ngx_counters_quota_spend_locked(zone, now);
         if (*delay == 0) {
             ngx_counters_tasks_ask_locked(zone, me, now, flight);
 
@@ -321,9 +371,6 @@ ngx_counters_tasks_gap_locked(ngx_counters_zone_t *zone, uint64_t now)
 }
 
 
-/* answers */
-
-
 void
 ngx_counters_tasks_answer(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     uint64_t now, uint64_t id, ngx_int_t rc, const uint64_t *list, size_t n,
@@ -352,7 +399,7 @@ ngx_counters_tasks_answer(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     }
 
     if (rc == NGX_OK) {
-        ngx_counters_users_add(users, list, n);
+        ngx_counters_task_users_add(users, list, n);
         t->failures = 0;
     }
 
@@ -364,7 +411,7 @@ ngx_counters_tasks_answer(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
             ngx_counters_task_keep_locked(t, task, list, n);
         }
 
-        ngx_counters_task_settle_locked(t, task, now);
+        ngx_counters_tasks_settle_locked(t, task, now);
     }
 
     ngx_counters_unlock(zone);
@@ -374,7 +421,7 @@ ngx_counters_tasks_answer(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 /* an event that came meanwhile waits for the next flight */
 
 static void
-ngx_counters_task_settle_locked(ngx_counters_tasks_t *t,
+ngx_counters_tasks_settle_locked(ngx_counters_tasks_t *t,
     ngx_counters_task_t *task, uint64_t now)
 {
     ngx_queue_remove(&task->queue);
@@ -382,7 +429,7 @@ ngx_counters_task_settle_locked(ngx_counters_tasks_t *t,
 
     if (task->again) {
         task->again = 0;
-        ngx_counters_task_wait_locked(t, task, now);
+        ngx_counters_tasks_wait_locked(t, task, now);
 
     } else {
         task->state = NGX_COUNTERS_TASK_IDLE;
@@ -419,7 +466,7 @@ ngx_counters_tasks_back_locked(ngx_counters_tasks_t *t, uint64_t now)
         task = ngx_queue_data(q, ngx_counters_task_t, queue);
 
         task->again = 1;
-        ngx_counters_task_settle_locked(t, task, now);
+        ngx_counters_tasks_settle_locked(t, task, now);
     }
 }
 
@@ -442,7 +489,7 @@ ngx_counters_tasks_failed(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
         task = ngx_queue_data(q, ngx_counters_task_t, queue);
 
         ngx_counters_task_forget_locked(t, task);
-        ngx_counters_task_settle_locked(t, task, now);
+        ngx_counters_tasks_settle_locked(t, task, now);
     }
 
     t->failures += (t->failures < 31);

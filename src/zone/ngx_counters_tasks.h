@@ -12,18 +12,7 @@
 #define _NGX_COUNTERS_TASKS_H_INCLUDED_
 
 
-#include "ngx_counters_zone.h"
-
-
-/* whose entries are to be marked */
-
-#define NGX_COUNTERS_USERS_MAX  4096
-
-typedef struct {
-    ngx_uint_t     n;
-    ngx_uint_t     wide;          /* those of all: too many, or not known */
-    uint64_t       elts[NGX_COUNTERS_USERS_MAX];
-} ngx_counters_users_t;
+#include "ngx_counters_types.h"
 
 
 /* tasks whose participants are asked for in one request */
@@ -83,16 +72,7 @@ void ngx_counters_tasks_back(ngx_counters_zone_t *zone,
 void ngx_counters_tasks_failed(ngx_counters_zone_t *zone,
     ngx_counters_owner_t *me, uint64_t now, ngx_counters_users_t *users);
 
-/*
- * Marks the entries of the users stale, and queues a refresh of those that
- * were asked for lately, if "has" (called with the mutex held) says that this
- * worker has their credential.  Sorts the users.  Returns how many entries
- * were marked.
- */
 
-ngx_uint_t ngx_counters_tasks_mark(ngx_counters_zone_t *zone,
-    ngx_counters_owner_t *me, ngx_counters_users_t *users, uint64_t now,
-    ngx_counters_has_pt has, void *data);
 
 
 #endif /* _NGX_COUNTERS_TASKS_H_INCLUDED_ */

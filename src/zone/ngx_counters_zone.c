@@ -2,8 +2,7 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * What the zone tells, and purging; the rest of it is in the files that
- * ngx_counters_shm.h names.
+ * What the zone as a whole is, tells and forgets on demand.
  */
 
 
@@ -12,22 +11,32 @@
 
 #include <openssl/rand.h>
 
+#include "ngx_counters_fade.h"
+#include "ngx_counters_quota.h"
 #include "ngx_counters_shm.h"
+#include "ngx_counters_state.h"
+#include "ngx_counters_table.h"
+#include "ngx_counters_zone.h"
 
 
 /* an entry's place in the LRU list is exact to within this, milliseconds */
 #define NGX_COUNTERS_TOUCH        1000
 
+/* so many in a row that are out of use: so are those behind them */
+#define NGX_COUNTERS_IDLE_ROW     64
 
-static ngx_int_t ngx_counters_view_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, uint64_t now, ngx_pool_t *pool,
+
+static void ngx_counters_zone_touch_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now);
+static ngx_int_t ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now, ngx_pool_t *pool,
     ngx_counters_view_t *view);
-static void ngx_counters_spent_locked(ngx_counters_zone_t *zone,
+static ngx_int_t ngx_counters_zone_copy_locked(ngx_counters_entry_t *e,
+    ngx_pool_t *pool, ngx_counters_view_t *view);
+static void ngx_counters_zone_spent_locked(ngx_counters_zone_t *zone,
     const u_char *digest, ngx_counters_cred_node_t *cred, uint64_t now,
     ngx_counters_view_t *view);
-static void ngx_counters_touch_locked(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, uint64_t now);
-static ngx_uint_t ngx_counters_purge_list_locked(ngx_counters_zone_t *zone,
+static ngx_uint_t ngx_counters_zone_purge_list_locked(ngx_counters_zone_t *zone,
     ngx_queue_t *list, uint64_t *user, uint64_t *group, ngx_uint_t soft,
     uint64_t now);
 
@@ -111,24 +120,25 @@ ngx_counters_zone_lookup(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     uint64_t now, ngx_pool_t *pool, ngx_counters_view_t *view)
 {
     ngx_int_t                  rc;
-    ngx_counters_node_t       *e;
+    ngx_counters_entry_t      *e;
     ngx_counters_cred_node_t  *cred;
 
     ngx_counters_lock(zone);
 
-    e = ngx_counters_find_locked(zone, key);
+    e = ngx_counters_table_find_locked(zone, key);
 
     if (e) {
-        ngx_counters_touch_locked(zone, e, now);
-        rc = ngx_counters_view_locked(zone, e, now, pool, view);
+        ngx_counters_zone_touch_locked(zone, e, now);
+        rc = ngx_counters_zone_view_locked(zone, e, now, pool, view);
 
     } else {
         ngx_memzero(view, sizeof(ngx_counters_view_t));
 
-        cred = ngx_counters_find_cred_locked(zone, key->cred);
-        view->hold = ngx_counters_hold_locked(zone, NULL, cred, key->method,
-                                              now, &view->hold_until);
-        ngx_counters_spent_locked(zone, key->cred, cred, now, view);
+        cred = ngx_counters_table_find_cred_locked(zone, key->cred);
+        view->hold = ngx_counters_quota_hold_locked(zone, NULL, cred,
+                                                    key->method, now,
+                                                    &view->hold_until);
+        ngx_counters_zone_spent_locked(zone, key->cred, cred, now, view);
 
         rc = NGX_DECLINED;
     }
@@ -139,22 +149,9 @@ ngx_counters_zone_lookup(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 }
 
 
-ngx_uint_t
-ngx_counters_zone_dry(ngx_counters_zone_t *zone, uint64_t now)
-{
-    ngx_uint_t  dry;
-
-    ngx_counters_lock(zone);
-    dry = ngx_counters_dry_locked(zone, NGX_COUNTERS_WAITING, now);
-    ngx_counters_unlock(zone);
-
-    return dry;
-}
-
-
 static void
-ngx_counters_touch_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    uint64_t now)
+ngx_counters_zone_touch_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now)
 {
     if (now < e->asked + NGX_COUNTERS_TOUCH && now >= e->asked) {
         return;
@@ -168,23 +165,12 @@ ngx_counters_touch_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 }
 
 
-uint64_t
-ngx_counters_zone_starved(ngx_counters_zone_t *zone)
-{
-    /* one word, about the past: no reason for a lock */
-
-    return zone->sh->starved;
-}
-
-
 static ngx_int_t
-ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
-    uint64_t now, ngx_pool_t *pool, ngx_counters_view_t *view)
+ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now, ngx_pool_t *pool,
+    ngx_counters_view_t *view)
 {
-    u_char                  *p;
-    ngx_uint_t               class;
-    ngx_counters_blob_t     *blob;
-    ngx_counters_headers_t  *headers;
+    ngx_uint_t  class;
 
     ngx_counters_fade_locked(zone, e, now);
 
@@ -211,12 +197,13 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
             view->remains = 0;
         }
 
-        view->hold = ngx_counters_hold_locked(zone, e, e->cred, e->method,
-                                              now, &view->hold_until);
+        view->hold = ngx_counters_quota_hold_locked(zone, e, e->cred, e->method,
+                                                    now, &view->hold_until);
 
         if (view->fresh == NGX_COUNTERS_IF_ERROR) {
-            class = ngx_counters_class_locked(zone, e->cred->digest, e->cred);
-            view->dry = (ngx_counters_dry_locked(zone, class, now)
+            class = ngx_counters_state_class_locked(zone, e->cred->digest,
+                                                    e->cred);
+            view->dry = (ngx_counters_quota_dry_locked(zone, class, now)
                          || e->cred->slow[e->method] > now);
 
         } else if (view->fresh == NGX_COUNTERS_EXPIRED) {
@@ -228,20 +215,29 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
             view->kind = NGX_COUNTERS_EMPTY;
         }
 
-        view->hold = ngx_counters_hold_locked(zone, e, e->cred, e->method,
-                                              now, &view->hold_until);
+        view->hold = ngx_counters_quota_hold_locked(zone, e, e->cred, e->method,
+                                                    now, &view->hold_until);
     }
 
     if (view->kind == NGX_COUNTERS_EMPTY) {
         view->fetched = 0;
-        ngx_counters_spent_locked(zone, e->cred->digest, e->cred, now, view);
+        ngx_counters_zone_spent_locked(zone, e->cred->digest, e->cred, now,
+                                       view);
 
         return NGX_DECLINED;
     }
 
-    if (pool == NULL) {
-        return NGX_OK;
-    }
+    return pool ? ngx_counters_zone_copy_locked(e, pool, view) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_counters_zone_copy_locked(ngx_counters_entry_t *e, ngx_pool_t *pool,
+    ngx_counters_view_t *view)
+{
+    u_char                  *p;
+    ngx_counters_blob_t     *blob;
+    ngx_counters_headers_t  *headers;
 
     blob = e->blob;
     headers = blob->headers;
@@ -268,18 +264,40 @@ ngx_counters_view_locked(ngx_counters_zone_t *zone, ngx_counters_node_t *e,
 /* there is nothing to answer with: is there quota, or about when */
 
 static void
-ngx_counters_spent_locked(ngx_counters_zone_t *zone, const u_char *digest,
+ngx_counters_zone_spent_locked(ngx_counters_zone_t *zone, const u_char *digest,
     ngx_counters_cred_node_t *cred, uint64_t now, ngx_counters_view_t *view)
 {
     ngx_uint_t  class;
 
-    class = ngx_counters_class_locked(zone, digest, cred);
+    class = ngx_counters_state_class_locked(zone, digest, cred);
 
-    view->dry = ngx_counters_dry_locked(zone, class, now);
+    view->dry = ngx_counters_quota_dry_locked(zone, class, now);
 
     if (view->dry && view->hold == NGX_COUNTERS_OPEN) {
-        view->hold_until = ngx_counters_leaves_locked(zone, class, now);
+        view->hold_until = ngx_counters_quota_leaves_locked(zone, class, now);
     }
+}
+
+
+ngx_uint_t
+ngx_counters_zone_dry(ngx_counters_zone_t *zone, uint64_t now)
+{
+    ngx_uint_t  dry;
+
+    ngx_counters_lock(zone);
+    dry = ngx_counters_quota_dry_locked(zone, NGX_COUNTERS_WAITING, now);
+    ngx_counters_unlock(zone);
+
+    return dry;
+}
+
+
+uint64_t
+ngx_counters_zone_starved(ngx_counters_zone_t *zone)
+{
+    /* one word, about the past: no reason for a lock */
+
+    return zone->sh->starved;
 }
 
 
@@ -291,10 +309,10 @@ ngx_counters_zone_purge(ngx_counters_zone_t *zone, uint64_t *user,
 
     ngx_counters_lock(zone);
 
-    n = ngx_counters_purge_list_locked(zone, &zone->sh->lru, user, group,
-                                       soft, now);
-    n += ngx_counters_purge_list_locked(zone, &zone->sh->bare, user, group,
-                                        soft, now);
+    n = ngx_counters_zone_purge_list_locked(zone, &zone->sh->lru, user, group,
+                                            soft, now);
+    n += ngx_counters_zone_purge_list_locked(zone, &zone->sh->bare, user, group,
+                                             soft, now);
 
     ngx_counters_unlock(zone);
 
@@ -303,19 +321,20 @@ ngx_counters_zone_purge(ngx_counters_zone_t *zone, uint64_t *user,
 
 
 static ngx_uint_t
-ngx_counters_purge_list_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
-    uint64_t *user, uint64_t *group, ngx_uint_t soft, uint64_t now)
+ngx_counters_zone_purge_list_locked(ngx_counters_zone_t *zone,
+    ngx_queue_t *list, uint64_t *user, uint64_t *group, ngx_uint_t soft,
+    uint64_t now)
 {
-    ngx_uint_t            n, data;
-    ngx_queue_t          *q, *next;
-    ngx_counters_node_t  *e;
+    ngx_uint_t             n, data;
+    ngx_queue_t           *q, *next;
+    ngx_counters_entry_t  *e;
 
     n = 0;
 
     for (q = ngx_queue_head(list); q != ngx_queue_sentinel(list); q = next) {
 
         next = ngx_queue_next(q);
-        e = ngx_queue_data(q, ngx_counters_node_t, lru);
+        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
 
         if ((user && e->user != *user) || (group && e->group != *group)) {
             continue;
@@ -335,7 +354,7 @@ ngx_counters_purge_list_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
         e->marked = ngx_max(e->marked, now);
 
         if (!soft) {
-            ngx_counters_clear_locked(zone, e);
+            ngx_counters_table_clear_locked(zone, e);
         }
 
         n += data;
@@ -364,7 +383,7 @@ ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
     uint32_t                 span;
     ngx_uint_t               i, n, idle;
     ngx_queue_t             *q;
-    ngx_counters_node_t     *e;
+    ngx_counters_entry_t    *e;
     ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
@@ -390,8 +409,8 @@ ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
     state->free = zone->shpool->pfree * ngx_pagesize;
     state->level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket,
                                              now);
-    state->hold = ngx_counters_hold_locked(zone, NULL, NULL, 0, now,
-                                           &state->hold_until);
+    state->hold = ngx_counters_quota_hold_locked(zone, NULL, NULL, 0, now,
+                                                 &state->hold_until);
 
     for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
         state->queued[i] = sh->nqueued[i];
@@ -400,10 +419,10 @@ ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
     /* a late refresh brings an entry to the front too */
 
     for (q = ngx_queue_head(&sh->lru), idle = 0;
-         q != ngx_queue_sentinel(&sh->lru) && idle < NGX_COUNTERS_EVICT;
+         q != ngx_queue_sentinel(&sh->lru) && idle < NGX_COUNTERS_IDLE_ROW;
          q = ngx_queue_next(q))
     {
-        e = ngx_queue_data(q, ngx_counters_node_t, lru);
+        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
 
         if (e->asked + span + NGX_COUNTERS_TOUCH < now) {
             idle++;

@@ -25,7 +25,7 @@ typedef struct {
 
 
 static const char *check_entry(ngx_counters_zone_t *zone,
-    ngx_counters_node_t *e, tally_t *t);
+    ngx_counters_entry_t *e, tally_t *t);
 static const char *check_entries(ngx_counters_zone_t *zone,
     ngx_rbtree_node_t *node, tally_t *t);
 static const char *check_cred(ngx_counters_zone_t *zone,
@@ -138,7 +138,7 @@ check_entries(ngx_counters_zone_t *zone, ngx_rbtree_node_t *node, tally_t *t)
     wrong = check_entries(zone, node->left, t);
 
     if (wrong == NULL) {
-        wrong = check_entry(zone, (ngx_counters_node_t *) node, t);
+        wrong = check_entry(zone, (ngx_counters_entry_t *) node, t);
     }
 
     return wrong ? wrong : check_entries(zone, node->right, t);
@@ -146,21 +146,21 @@ check_entries(ngx_counters_zone_t *zone, ngx_rbtree_node_t *node, tally_t *t)
 
 
 static const char *
-check_entry(ngx_counters_zone_t *zone, ngx_counters_node_t *e, tally_t *t)
+check_entry(ngx_counters_zone_t *zone, ngx_counters_entry_t *e, tally_t *t)
 {
-    ngx_counters_key_t        key;
+    ngx_counters_key_t         key;
     ngx_counters_cred_node_t  *cred;
 
     t->entries++;
 
     cred = e->cred;
 
-    expect(ngx_counters_find_cred_locked(zone, cred->digest) == cred,
+    expect(ngx_counters_table_find_cred_locked(zone, cred->digest) == cred,
            "an entry's credential is not in the tree");
 
-    ngx_counters_key_locked(e, &key);
+    ngx_counters_table_key_locked(e, &key);
 
-    expect(ngx_counters_find_locked(zone, &key) == e,
+    expect(ngx_counters_table_find_locked(zone, &key) == e,
            "an entry is not found by its key");
 
     expect((e->kind == NGX_COUNTERS_EMPTY) == (e->blob == NULL),
@@ -227,14 +227,14 @@ static const char *
 check_cred(ngx_counters_zone_t *zone, ngx_counters_cred_node_t *cred,
     tally_t *t)
 {
-    ngx_uint_t            i, entries, pending, flying, queued;
-    ngx_queue_t          *q;
-    ngx_counters_node_t  *e;
+    ngx_uint_t             i, entries, pending, flying, queued;
+    ngx_queue_t           *q;
+    ngx_counters_entry_t  *e;
 
     t->creds++;
     t->idle += (cred->nentries == 0);
 
-    expect(ngx_counters_find_cred_locked(zone, cred->digest) == cred,
+    expect(ngx_counters_table_find_cred_locked(zone, cred->digest) == cred,
            "a credential is not found by its digest");
 
     entries = 0;
@@ -246,7 +246,7 @@ check_cred(ngx_counters_zone_t *zone, ngx_counters_cred_node_t *cred,
          q != ngx_queue_sentinel(&cred->entries);
          q = ngx_queue_next(q))
     {
-        e = ngx_queue_data(q, ngx_counters_node_t, siblings);
+        e = ngx_queue_data(q, ngx_counters_entry_t, siblings);
 
         expect(q->next->prev == q, "a list of siblings is torn");
         expect(e->cred == cred, "an entry is among another's siblings");
@@ -269,7 +269,7 @@ check_cred(ngx_counters_zone_t *zone, ngx_counters_cred_node_t *cred,
              q != ngx_queue_sentinel(&cred->pending[i]);
              q = ngx_queue_next(q))
         {
-            e = ngx_queue_data(q, ngx_counters_node_t, pending);
+            e = ngx_queue_data(q, ngx_counters_entry_t, pending);
 
             expect(q->next->prev == q, "a list of pending ones is torn");
             expect(e->cred == cred && e->class == i
@@ -296,7 +296,7 @@ check_lists(ngx_counters_zone_t *zone, tally_t *t)
 {
     ngx_uint_t                 i, max;
     ngx_queue_t               *q;
-    ngx_counters_node_t       *e;
+    ngx_counters_entry_t      *e;
     ngx_counters_zone_sh_t    *sh;
     ngx_counters_cred_node_t  *cred;
 
@@ -313,7 +313,7 @@ check_lists(ngx_counters_zone_t *zone, tally_t *t)
          q != ngx_queue_sentinel(&sh->lru);
          q = ngx_queue_next(q))
     {
-        e = ngx_queue_data(q, ngx_counters_node_t, lru);
+        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
         expect(e->listed, "a bare entry is in the LRU list");
     }
 
@@ -321,7 +321,7 @@ check_lists(ngx_counters_zone_t *zone, tally_t *t)
          q != ngx_queue_sentinel(&sh->bare);
          q = ngx_queue_next(q))
     {
-        e = ngx_queue_data(q, ngx_counters_node_t, lru);
+        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
         expect(!e->listed, "an entry of the LRU list is among the bare ones");
     }
 
@@ -342,7 +342,7 @@ check_lists(ngx_counters_zone_t *zone, tally_t *t)
              q != ngx_queue_sentinel(&sh->queue[i]);
              q = ngx_queue_next(q))
         {
-            e = ngx_queue_data(q, ngx_counters_node_t, queue);
+            e = ngx_queue_data(q, ngx_counters_entry_t, queue);
 
             expect(e->state == NGX_COUNTERS_QUEUED && e->class == i,
                    "an entry is in queue %lu, but in state %d, class %d",
@@ -358,7 +358,7 @@ check_lists(ngx_counters_zone_t *zone, tally_t *t)
              q != ngx_queue_sentinel(&sh->ages[i]);
              q = ngx_queue_next(q))
         {
-            e = ngx_queue_data(q, ngx_counters_node_t, age);
+            e = ngx_queue_data(q, ngx_counters_entry_t, age);
 
             expect(q->next->prev == q, "the list of ages is torn");
             expect(e->listed && e->method == i,

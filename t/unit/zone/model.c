@@ -107,11 +107,11 @@ about_now(void)
 static void
 step_lookup(void)
 {
-    char           cred[3];
-    long           user, method, n;
-    model_t       *m;
-    uint64_t       t;
-    ngx_int_t      rc;
+    char        cred[3];
+    long        user, method, n;
+    model_t    *m;
+    uint64_t    t;
+    ngx_int_t   rc;
 
     m = any();
     t = about_now();
@@ -201,9 +201,9 @@ step_acquire(void)
 static void
 step_enqueue(void)
 {
-    model_t               *m;
-    ngx_int_t              rc;
-    ngx_uint_t             w;
+    model_t     *m;
+    ngx_int_t    rc;
+    ngx_uint_t   w;
 
     m = any();
     w = rnd(WORKERS);
@@ -351,7 +351,7 @@ end(model_t *m, ngx_counters_owner_t *owner)
     owned = (m->state != NGX_COUNTERS_IDLE && m->pid == owner->pid);
     expired = (now > m->lease);
 
-    cred = ngx_counters_find_cred_locked(zone, m->key.cred);
+    cred = ngx_counters_table_find_cred_locked(zone, m->key.cred);
     refused = (cred && m->key.cred[31] != COMMON) ? cred->refused : 0;
 
     woken = ngx_counters_zone_finish(zone, &m->key, owner, a, t, &stored);
@@ -392,7 +392,7 @@ end(model_t *m, ngx_counters_owner_t *owner)
 static void
 step_finish(void)
 {
-    model_t     *m;
+    model_t  *m;
 
     m = any();
 
@@ -468,7 +468,8 @@ step_revoke(void)
     (void) ngx_counters_zone_revoke(zone, digest(cred), t);
 
     if (zone_fail == 0
-        && ngx_counters_find_cred_locked(zone, digest(cred))->refused == t)
+        && ngx_counters_table_find_cred_locked(zone, digest(cred))->refused
+           == t)
     {
         for (i = 0; i < KEYS; i++) {
             if (models[i].key.cred[31] == cred) {
@@ -529,8 +530,8 @@ has_some(void *data, const u_char *digest)
 static void
 step_ahead(void)
 {
-    ngx_uint_t  i, w, queued[KEYS];
-    ngx_counters_node_t  *e;
+    ngx_uint_t             i, w, queued[KEYS];
+    ngx_counters_entry_t  *e;
 
     w = rnd(WORKERS);
 
@@ -830,9 +831,9 @@ run(const char *name, size_t size, ngx_uint_t collide, ngx_uint_t fail,
         q = ngx_queue_empty(&zone->sh->lru) ? &zone->sh->bare
                                             : &zone->sh->lru;
 
-        ngx_counters_delete_locked(zone,
+        ngx_counters_table_delete_locked(zone,
                             ngx_queue_data(ngx_queue_head(q),
-                                           ngx_counters_node_t, lru), now);
+                                           ngx_counters_entry_t, lru), now);
     }
 
     ngx_counters_zone_expire(zone, now + 86400000ULL * 9, 1000);

@@ -196,10 +196,10 @@ __wrap_ngx_slab_free_locked(ngx_slab_pool_t *pool, void *p)
 ngx_counters_zone_t *
 zone_new(size_t size)
 {
-    const char                 *env;
-    ngx_uint_t                  i;
-    ngx_slab_pool_t            *pool;
-    static ngx_counters_zone_t  zone;
+    const char                  *env;
+    ngx_uint_t                   i;
+    ngx_slab_pool_t             *pool;
+    static ngx_counters_zone_t   zone;
 
     zone_free(current);
 
@@ -298,10 +298,10 @@ zone_broken(ngx_counters_zone_t *zone)
 }
 
 
-ngx_counters_node_t *
+ngx_counters_entry_t *
 zone_find(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
 {
-    return ngx_counters_find_locked(zone, key);
+    return ngx_counters_table_find_locked(zone, key);
 }
 
 
@@ -475,7 +475,7 @@ int
 has_body(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     const char *body)
 {
-    ngx_counters_node_t  *e;
+    ngx_counters_entry_t  *e;
 
     e = zone_find(zone, key);
 

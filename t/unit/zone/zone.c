@@ -181,8 +181,9 @@ whole_keys(void)
                     /* some go, with their places in the tree */
 
                     if (i % 3 == 0) {
-                        ngx_counters_delete_locked(zone, zone_find(zone, &k),
-                                                   NOW);
+                        ngx_counters_table_delete_locked(zone,
+                                                         zone_find(zone, &k),
+                                                         NOW);
                     }
 
                     break;
@@ -377,9 +378,9 @@ idle_credentials(void)
         }
     }
 
-    ok(ngx_counters_find_cred_locked(zone, digest(1)) == NULL,
+    ok(ngx_counters_table_find_cred_locked(zone, digest(1)) == NULL,
        "an idle credential leaves before an entry asked for after it");
-    ok(ngx_counters_find_cred_locked(zone, digest(2)) != NULL,
+    ok(ngx_counters_table_find_cred_locked(zone, digest(2)) != NULL,
        "and stays when an entry was asked for before it");
 
     zone_ok(zone, "idle credentials");
@@ -529,9 +530,9 @@ what_is_under_way_stays(void)
 static void
 expiry(void)
 {
-    ngx_uint_t                 i, n;
-    ngx_counters_zone_t       *zone;
-    ngx_counters_zone_state_t  state;
+    ngx_uint_t                  i, n;
+    ngx_counters_zone_t        *zone;
+    ngx_counters_zone_state_t   state;
 
     zone = zone_new(ZONE);
 
@@ -571,7 +572,7 @@ expiry(void)
 
     ngx_counters_zone_expire(zone, NOW + MINUTE + 3600001 + DAY, 10);
     is_int(zone->sh->ncreds, 1, "for a day after its last entry went");
-    ok(ngx_counters_find_cred_locked(zone, digest(9)) == NULL,
+    ok(ngx_counters_table_find_cred_locked(zone, digest(9)) == NULL,
        "a refused one likewise");
 
     ngx_counters_zone_expire(zone, NOW + MINUTE + 3600002 + DAY, 10);
@@ -645,15 +646,15 @@ memory(void)
     zone_ok(zone, "30,000 random steps");
 
     while (!ngx_queue_empty(&zone->sh->lru)) {
-        ngx_counters_delete_locked(zone,
+        ngx_counters_table_delete_locked(zone,
                        ngx_queue_data(ngx_queue_head(&zone->sh->lru),
-                                      ngx_counters_node_t, lru), NOW);
+                                      ngx_counters_entry_t, lru), NOW);
     }
 
     while (!ngx_queue_empty(&zone->sh->bare)) {
-        ngx_counters_delete_locked(zone,
+        ngx_counters_table_delete_locked(zone,
                        ngx_queue_data(ngx_queue_head(&zone->sh->bare),
-                                      ngx_counters_node_t, lru), NOW);
+                                      ngx_counters_entry_t, lru), NOW);
     }
 
     ngx_counters_zone_expire(zone, NOW + 30 * DAY, 1000);
@@ -993,9 +994,9 @@ reload(void)
 static void
 statistics(void)
 {
-    ngx_uint_t                 i;
-    ngx_counters_zone_t       *zone;
-    ngx_counters_zone_state_t  state;
+    ngx_uint_t                  i;
+    ngx_counters_zone_t        *zone;
+    ngx_counters_zone_state_t   state;
 
     zone = zone_new(ZONE);
 

@@ -15,6 +15,8 @@
 #include <ngx_core.h>
 
 #include "ngx_counters_shm.h"
+#include "ngx_counters_table.h"
+#include "ngx_counters_zone.h"
 #include "tap.h"
 
 
@@ -64,7 +66,7 @@ const char *zone_broken(ngx_counters_zone_t *zone);
     is_str(zone_broken(zone) ? zone_broken(zone) : "",                        \
            zone_broken(zone) ? strlen(zone_broken(zone)) : 0, "", "%s", name)
 
-ngx_counters_node_t *zone_find(ngx_counters_zone_t *zone,
+ngx_counters_entry_t *zone_find(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key);
 
 

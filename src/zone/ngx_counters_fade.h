@@ -1,0 +1,39 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * Marks that make entries stale.
+ */
+
+
+#ifndef _NGX_COUNTERS_FADE_H_INCLUDED_
+#define _NGX_COUNTERS_FADE_H_INCLUDED_
+
+
+#include "ngx_counters_types.h"
+
+
+/*
+ * Marks all entries stale that were fetched before "when", each at a moment
+ * of its own: as slowly as the quota can refresh those in use.  Returns 0 if
+ * this is old news.
+ */
+
+ngx_uint_t ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when,
+    uint64_t now);
+
+
+/* for the files of the zone: the mutex is held */
+
+/* marks the entry if the zone's fading has come to it */
+
+void ngx_counters_fade_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now);
+
+/* the mark that an entry keeps although the answer has come, or 0 */
+
+uint64_t ngx_counters_fade_mark_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer);
+
+
+#endif /* _NGX_COUNTERS_FADE_H_INCLUDED_ */

@@ -1,0 +1,343 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * Who refreshes what: one refresh per key over all workers, from its lease to
+ * its answer.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_counters_fade.h"
+#include "ngx_counters_fill.h"
+#include "ngx_counters_shm.h"
+#include "ngx_counters_state.h"
+#include "ngx_counters_table.h"
+
+
+#define NGX_COUNTERS_UNKNOWN_MAX  2000
+
+/*
+ * For a place in the queue the zone has to be so large, bytes: what waits
+ * cannot be evicted, and is to leave the rest to the answers.
+ */
+#define NGX_COUNTERS_PLACE           1024
+#define NGX_COUNTERS_UNKNOWN_PLACE   8192
+
+/* the same key is not asked for again at once after a failure */
+#define NGX_COUNTERS_RETRY_FIRST  1000
+#define NGX_COUNTERS_RETRY_MAX    30000
+
+
+static ngx_uint_t ngx_counters_lease_place_locked(ngx_counters_zone_t *zone,
+    const u_char *digest);
+static ngx_uint_t ngx_counters_lease_places(ngx_counters_zone_t *zone,
+    ngx_uint_t class);
+static ngx_uint_t ngx_counters_lease_answer_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer, uint64_t now);
+
+
+ngx_int_t
+ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+    ngx_counters_owner_t *me, ngx_counters_ask_t *ask, uint64_t now)
+{
+    ngx_int_t              rc;
+    ngx_counters_entry_t  *e;
+
+    ngx_counters_lock(zone);
+
+    e = ngx_counters_table_find_locked(zone, key);
+
+    if (e == NULL) {
+
+        if (!ngx_counters_lease_place_locked(zone, key->cred)) {
+            rc = NGX_BUSY;
+            goto done;
+        }
+
+        e = ngx_counters_fill_insert_locked(zone, key, now);
+        if (e == NULL) {
+            rc = NGX_ERROR;
+            goto done;
+        }
+    }
+
+    ngx_counters_fade_locked(zone, e, now);
+
+    if (e->kind != NGX_COUNTERS_EMPTY && e->fetched > ask->seen
+        && now < e->fetched + e->ttl && e->marked == 0)
+    {
+        rc = NGX_DECLINED;
+        goto done;
+    }
+
+    ngx_counters_state_lapse_locked(zone, e, now);
+
+    if (ask->check && e->state != NGX_COUNTERS_IDLE
+        && !ngx_counters_state_alive(e->pid))
+    {
+        ngx_counters_state_release_locked(zone, e);
+    }
+
+    /* the one who asks first too: another worker may fetch for it */
+
+    if (ask->wait) {
+        e->wake |= (uint64_t) 1 << (me->slot % 64);
+    }
+
+    if (e->state == NGX_COUNTERS_IDLE) {
+        ngx_counters_state_own_locked(zone, e, me, NGX_COUNTERS_LEASED, now);
+        e->lease = now + ask->lease;
+        e->force = ask->force;
+        rc = NGX_OK;
+        goto done;
+    }
+
+    e->force |= ask->force;
+
+    if (e->state == NGX_COUNTERS_QUEUED && ask->class < e->class
+        && ngx_counters_state_class_locked(zone, key->cred, e->cred)
+           != NGX_COUNTERS_UNKNOWN)
+    {
+        ngx_counters_state_release_locked(zone, e);
+        ngx_counters_state_queue_locked(zone, e, ask->class, 0);
+    }
+
+    rc = NGX_AGAIN;
+
+done:
+
+    ngx_counters_unlock(zone);
+
+    return rc;
+}
+
+
+/* whether there is room for one more that has no answer yet */
+
+static ngx_uint_t
+ngx_counters_lease_place_locked(ngx_counters_zone_t *zone, const u_char *digest)
+{
+    ngx_uint_t               class;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    /* room for anybody: no need to look who it is */
+
+    if (sh->nqueued[NGX_COUNTERS_WAITING] + sh->nqueued[NGX_COUNTERS_UNKNOWN]
+        + sh->nleased < ngx_counters_lease_places(zone, NGX_COUNTERS_UNKNOWN))
+    {
+        return 1;
+    }
+
+    class = ngx_counters_state_class_locked(zone, digest,
+                         ngx_counters_table_find_cred_locked(zone, digest));
+
+    return sh->nqueued[class] < ngx_counters_lease_places(zone, class)
+           && sh->nqueued[class] + sh->nleased
+              < ngx_counters_lease_places(zone, NGX_COUNTERS_WAITING);
+}
+
+
+/* how many calls of a class may be queued */
+
+static ngx_uint_t
+ngx_counters_lease_places(ngx_counters_zone_t *zone, ngx_uint_t class)
+{
+    size_t  size;
+
+    size = zone->shpool->end - zone->shpool->start;
+
+    return (class == NGX_COUNTERS_UNKNOWN)
+           ? ngx_min(size / NGX_COUNTERS_UNKNOWN_PLACE,
+                     NGX_COUNTERS_UNKNOWN_MAX)
+           : ngx_min(size / NGX_COUNTERS_PLACE, NGX_COUNTERS_QUEUE_MAX);
+}
+
+
+ngx_int_t
+ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+    ngx_counters_owner_t *me, ngx_counters_class_e class, ngx_uint_t split,
+    uint64_t now)
+{
+    ngx_int_t                rc;
+    ngx_uint_t               front;
+    ngx_counters_entry_t    *e;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    rc = NGX_DECLINED;
+
+    ngx_counters_lock(zone);
+
+    e = ngx_counters_table_find_locked(zone, key);
+
+    if (e == NULL || e->pid != me->pid
+        || (e->state != NGX_COUNTERS_LEASED
+            && e->state != NGX_COUNTERS_FLYING))
+    {
+        goto done;
+    }
+
+    front = (e->state == NGX_COUNTERS_FLYING);
+
+    ngx_counters_state_release_locked(zone, e);
+
+    if (front) {
+        class = e->class;
+
+    } else if (ngx_counters_state_class_locked(zone, key->cred, e->cred)
+               == NGX_COUNTERS_UNKNOWN)
+    {
+        class = NGX_COUNTERS_UNKNOWN;
+    }
+
+    if (sh->nqueued[class] >= ngx_counters_lease_places(zone, class)) {
+        e->since = now;
+        rc = NGX_BUSY;
+        goto done;
+    }
+
+    e->split = split;
+    ngx_counters_state_queue_locked(zone, e, class, front);
+    rc = NGX_OK;
+
+done:
+
+    ngx_counters_unlock(zone);
+
+    return rc;
+}
+
+
+uint64_t
+ngx_counters_zone_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+    ngx_counters_owner_t *me, ngx_counters_answer_in_t *answer, uint64_t now,
+    ngx_uint_t *stored)
+{
+    uint64_t               wake;
+    ngx_counters_entry_t  *e;
+
+    wake = 0;
+    *stored = 0;
+
+    ngx_counters_lock(zone);
+
+    e = ngx_counters_table_find_locked(zone, key);
+
+    /*
+     * Another may have taken over meanwhile: whether this answer was asked
+     * for before a purge or a refusal is not known any more.
+     */
+
+    if (e == NULL || e->state == NGX_COUNTERS_IDLE || e->pid != me->pid) {
+        goto done;
+    }
+
+    if (answer) {
+        e->forced = e->force;
+        *stored = ngx_counters_lease_answer_locked(zone, e, answer, now);
+    }
+
+    e->force = 0;
+
+    ngx_counters_state_release_locked(zone, e);
+    e->since = now;
+
+    wake = e->wake;
+    e->wake = 0;
+
+done:
+
+    ngx_counters_unlock(zone);
+
+    return wake;
+}
+
+
+static ngx_uint_t
+ngx_counters_lease_answer_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer, uint64_t now)
+{
+    uint64_t  marked;
+
+    if (answer->kind == NGX_COUNTERS_FAILURE) {
+
+        e->failures += (e->failures < 31);
+        e->failed = now;
+        answer->ttl = ngx_counters_backoff(e->failures,
+                                           NGX_COUNTERS_RETRY_FIRST,
+                                           NGX_COUNTERS_RETRY_MAX,
+                                           ngx_random());
+        e->retry = now + answer->ttl;
+
+        if (e->kind == NGX_COUNTERS_DATA
+            && ngx_counters_freshness(now, e->fetched, e->ttl,
+                                      zone->conf.stale, zone->conf.error,
+                                      e->marked != 0)
+               != NGX_COUNTERS_EXPIRED)
+        {
+            return 0;
+        }
+
+        return ngx_counters_fill_locked(zone, e, answer, now) == NGX_OK;
+    }
+
+    e->failures = 0;
+    e->retry = 0;
+
+    if (answer->kind == NGX_COUNTERS_NEGATIVE) {
+        e->refused = now;
+
+        if (e->class == NGX_COUNTERS_UNKNOWN) {
+            zone->sh->trust = 0;
+        }
+
+        if (answer->ttl == 0) {
+            ngx_counters_table_clear_locked(zone, e);
+            return 0;
+        }
+
+        return ngx_counters_fill_locked(zone, e, answer, now) == NGX_OK;
+    }
+
+    /*
+     * What was under way when the credential was refused stays out; what the
+     * managed webhook owns outlives its refusal.
+     */
+
+    if (e->cred->refused && e->cred->refused >= e->since
+        && !ngx_counters_zone_common(zone, e->cred->digest))
+    {
+        return 0;
+    }
+
+    marked = ngx_counters_fade_mark_locked(zone, e, answer);
+
+    if (ngx_counters_fill_locked(zone, e, answer, now) != NGX_OK) {
+        return 0;
+    }
+
+    e->marked = marked;
+
+    if (answer->origin == NGX_COUNTERS_FROM_PORTAL) {
+        e->refused = 0;
+        e->cred->refused = 0;
+        e->cred->accepted = now;
+
+        if (e->class == NGX_COUNTERS_UNKNOWN) {
+            zone->sh->trust += (zone->sh->trust < NGX_COUNTERS_TRUST);
+        }
+
+        e->cred->hold[e->method] = 0;
+        e->cred->probe &= ~(1 << e->method);
+
+    } else if (e->cred->accepted == 0) {
+        e->cred->accepted = answer->fetched;
+    }
+
+    return 1;
+}

@@ -1,0 +1,101 @@
+
+/*
+ * Copyright (C) The nginx counters module authors
+ *
+ * May the portal be asked now?
+ */
+
+
+#ifndef _NGX_COUNTERS_QUOTA_H_INCLUDED_
+#define _NGX_COUNTERS_QUOTA_H_INCLUDED_
+
+
+#include "ngx_counters_types.h"
+
+
+/*
+ * The portal has answered, or failed, or has set a limit.  "until" is when
+ * it may be asked again, 0 if it did not say.  A backoff doubles with each
+ * time in a row, and ends with one call that is tried.  Both return 1 when
+ * this has changed something that other workers should look at.
+ */
+
+ngx_uint_t ngx_counters_zone_portal_good(ngx_counters_zone_t *zone,
+    uint64_t now);
+ngx_uint_t ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
+    ngx_counters_hold_e hold, uint64_t now, uint64_t until);
+
+/*
+ * OPERATION_TIME_LIMIT of one credential's method.  "until" is 0 when the
+ * portal did not say.  Returns 0 if it is on hold already.
+ */
+
+ngx_uint_t ngx_counters_zone_method_hold(ngx_counters_zone_t *zone,
+    const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t until);
+
+/* the same of batch itself: calls leave one by one meanwhile */
+
+void ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone,
+    const u_char *digest, uint64_t now, uint64_t until);
+
+/*
+ * The operating time that the portal says has been used, milliseconds, and
+ * when it begins to be forgotten, Unix seconds.  What nobody waits for is
+ * refreshed only as fast as the rest of that time lasts until then.
+ */
+
+void ngx_counters_zone_operating(ngx_counters_zone_t *zone,
+    const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t used,
+    uint64_t reset_at);
+
+/*
+ * The portal refuses the managed webhook: what it owns stays, and is not
+ * asked for again for a while.  Returns 0 if that is known already.
+ */
+
+ngx_uint_t ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone,
+    uint64_t now);
+
+/* a request of a location with counters on that is not ours to delay */
+
+void ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now);
+
+
+/* for the files of the zone: the mutex is held */
+
+/* whether a refresh of the entry (NULL: a new one) may be asked for */
+
+ngx_counters_hold_e ngx_counters_quota_hold_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_cred_node_t *cred,
+    ngx_uint_t method, uint64_t now, uint64_t *until);
+
+/*
+ * Whether a call of that class would have to wait for quota, and about until
+ * when one that is asked for now.
+ */
+
+ngx_uint_t ngx_counters_quota_dry_locked(ngx_counters_zone_t *zone,
+    ngx_uint_t class, uint64_t now);
+uint64_t ngx_counters_quota_leaves_locked(ngx_counters_zone_t *zone,
+    ngx_uint_t class, uint64_t now);
+
+/*
+ * Takes one request from the refreshes' share of the quota.  Returns 0, or
+ * the milliseconds until it may be tried again.
+ */
+
+uint32_t ngx_counters_quota_spend_locked(ngx_counters_zone_t *zone,
+    uint64_t now);
+
+/* up to which level of the bucket a class may take, thousandths */
+
+uint64_t ngx_counters_quota_limit(ngx_counters_zone_t *zone, ngx_uint_t class,
+    ngx_uint_t first);
+
+/* milliseconds until there is quota for one more, 0: now */
+
+ngx_msec_t ngx_counters_quota_delay_locked(ngx_counters_zone_t *zone,
+    uint64_t limit, uint64_t now);
+
+
+#endif /* _NGX_COUNTERS_QUOTA_H_INCLUDED_ */
