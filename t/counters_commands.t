@@ -192,6 +192,9 @@ same('token in a form', POST => '/rest/batch', @FORM,
      body => form(auth => $token, @TWO));
 same('token in JSON', POST => '/rest//batch', type => $JSON,
      body => encode_json({ cmd => \%TWO, auth => $token }));
+same('numbered, of another page', POST => $batch, type => "$JSON; charset=utf-8",
+     body => encode_json({ start => 0, halt => 0, cmd =>
+         { map { $_ => $TWO{$_} =~ s/\?|$/?__order=$_&start=0&/r } keys %TWO } }));
 same('token in the query', GET => "/rest/batch?auth=$token&" . form(@TWO));
 same('Bearer', POST => '/rest/batch', @FORM, body => form(@TWO),
      headers => { Authorization => "Bearer $token" });
@@ -442,7 +445,7 @@ passed('a nested batch', POST => $batch, @FORM,
 passed('an unknown argument of a command', POST => $batch, @FORM,
        body => form('cmd[a]' => command('groupId=7&filter=1')));
 passed('an unknown argument of the batch', POST => $batch, @FORM,
-       body => form(@TWO, start => 1));
+       body => form(@TWO, select => 1));
 passed('a credential in a command', POST => $batch, @FORM,
        body => form('cmd[a]' => command("auth=$token")));
 passed('no command', POST => $batch, @FORM, body => 'halt=0');

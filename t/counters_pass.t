@@ -50,6 +50,7 @@ my $JSON = 'application/json';
 my $MULTIPART = 'multipart/form-data; boundary=b';
 
 my $token = access_token(5);
+my $other = access_token(5, 2);
 my $hook = $portal->hook(5, $METHOD);
 my $oauth = "/rest/$METHOD?auth=$token";
 my $bare = "/rest/$METHOD";
@@ -124,13 +125,17 @@ passed('session without sessid', GET => $bare,
 passed('webhook and token', GET => "$hook?auth=$token");
 passed('webhook and Bearer', GET => $hook,
        headers => { Authorization => "Bearer $token" });
-passed('auth and access_token', GET => "$oauth&access_token=$token");
-passed('auth twice', GET => "$oauth&auth=$token");
+passed('auth and access_token', GET => "$oauth&access_token=$other");
+passed('auth twice', GET => "$oauth&auth=$other");
 passed('auth in query and body', POST => $oauth, type => $FORM,
-       body => "auth=$token");
+       body => "auth=$other");
 passed('auth and Bearer', POST => $bare, type => $JSON,
        body => qq({"auth":"$token"}),
-       headers => { Authorization => "Bearer $token" });
+       headers => { Authorization => "Bearer $other" });
+passed('an empty auth and access_token', GET => "$bare?auth=&access_token=$token");
+passed('an empty Bearer alone', GET => $bare, headers => { Authorization => 'Bearer' });
+passed('an empty Bearer and two tokens', GET => "$oauth&access_token=$other",
+       headers => { Authorization => 'Bearer' });
 passed('Basic', GET => $bare, headers => { Authorization => 'Basic dTpw' });
 passed('Bearer of two words', GET => $bare,
        headers => { Authorization => "Bearer $token x" });
@@ -144,7 +149,8 @@ for my $args ('userId=5&userId=5', 'userId[]=5', 'userId[a]=5', 'userId=', 'user
               'userId=05', 'userId=%2B5', 'userId=-5', 'userId=5.0', 'userId=%205',
               'userId=99999999999999999999', 'USERID=5', 'groupId=a', 'type=',
               'type=view_none', 'type=view_all%00', 'x=1', 'user%49d=5&userId=5',
-              'userId=5%', 'userId=%zz', 'cmd[a]=1', 'halt=0', 'start=0',
+              'userId=5%', 'userId=%zz', 'cmd[a]=1', 'halt=0',
+              'start=', 'start=x', 'start=1.0', 'start[]=0', '__order=1',
               join('&', map { "_$_=" } 1 .. 40))
 {
     passed(substr($args, 0, 30), GET => "$hook?$args");
@@ -168,8 +174,9 @@ for my $body ('{', '{"userId":5', '{"userId":5}x', '{"userId":5,"userId":5}',
     passed("JSON $body", POST => $hook, type => $JSON, body => $body);
 }
 
-for my $type ('application/json; charset=utf-8', 'Application/JSON', 'text/json',
-              'text/plain', 'application/x-www-form-urlencodedx', '')
+for my $type ('Application/JSON', 'Application/JSON; charset=utf-8', 'text/json',
+              'text/plain; charset=utf-8', 'application/vnd.api+json',
+              'application/x-www-form-urlencodedx', '')
 {
     passed("JSON as $type", POST => $hook, type => $type, body => '{"userId":5}');
 }

@@ -12,7 +12,7 @@
 #define _NGX_COUNTERS_BATCH_H_INCLUDED_
 
 
-#include "ngx_counters_call.h"
+#include "ngx_counters_commands.h"
 #include "ngx_counters_reply.h"
 
 

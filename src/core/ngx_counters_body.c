@@ -8,6 +8,9 @@
 #include "ngx_counters_multipart.h"
 
 
+static int ngx_counters_body_json(const ngx_counters_str_t *content_type);
+
+
 int
 ngx_counters_body_args(ngx_counters_args_t *args,
     const ngx_counters_str_t *content_type, const ngx_counters_str_t *in)
@@ -22,11 +25,7 @@ ngx_counters_body_args(ngx_counters_args_t *args,
         return NGX_COUNTERS_DECLINED;
     }
 
-    /* the portal compares the whole header with this one spelling */
-
-    if (ngx_counters_str_eq(content_type, "application/json",
-                            sizeof("application/json") - 1))
-    {
+    if (ngx_counters_body_json(content_type)) {
         return ngx_counters_args_json(args, in);
     }
 
@@ -40,4 +39,38 @@ ngx_counters_body_args(ngx_counters_args_t *args,
     }
 
     return ngx_counters_multipart_args(args, content_type, in);
+}
+
+
+/*
+ * The portal cuts parameters off, and space around what is left; it compares
+ * the case, too.  As a form it reads any other type but PHP's own.
+ */
+
+static int
+ngx_counters_body_json(const ngx_counters_str_t *content_type)
+{
+    unsigned char       *p, *end;
+    ngx_counters_str_t   type;
+
+    p = content_type->data;
+    end = memchr(p, ';', content_type->len);
+
+    if (end == NULL) {
+        end = p + content_type->len;
+    }
+
+    while (p < end && (*p == ' ' || *p == '\t')) {
+        p++;
+    }
+
+    while (end > p && (end[-1] == ' ' || end[-1] == '\t')) {
+        end--;
+    }
+
+    type.len = end - p;
+    type.data = p;
+
+    return ngx_counters_str_eq(&type, "application/json",
+                               sizeof("application/json") - 1);
 }

@@ -10,7 +10,7 @@
 #define _NGX_COUNTERS_KEY_H_INCLUDED_
 
 
-#include "ngx_counters_call.h"
+#include "ngx_counters_params.h"
 
 
 #define NGX_COUNTERS_DIGEST_LEN  32

@@ -4,7 +4,8 @@
  */
 
 
-#include "ngx_counters_call.h"
+#include "ngx_counters_path.h"
+#include "ngx_counters_args.h"
 
 #include <strings.h>
 

@@ -5,8 +5,8 @@
 
 
 #include "ngx_counters_task.h"
-#include "ngx_counters_call.h"
 #include "ngx_counters_json.h"
+#include "ngx_counters_path.h"
 
 
 #define NGX_COUNTERS_TASK_SELECT                                              \

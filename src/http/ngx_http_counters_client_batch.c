@@ -89,9 +89,9 @@ ngx_http_counters_commands_parse(ngx_http_request_t *r,
         authorization.data = h->value.data;
     }
 
-    if (ngx_counters_call_batch(path, &query, &body,
-                                h ? &authorization : NULL, space, len,
-                                &ctx->cred, ctx->commands)
+    if (ngx_counters_commands_parse(path, &query, &body,
+                                    h ? &authorization : NULL, space, len,
+                                    &ctx->cred, ctx->commands)
         != NGX_COUNTERS_OK)
     {
         return NGX_DECLINED;

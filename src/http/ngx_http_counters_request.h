@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_counters_conf.h"
+#include "ngx_counters_commands.h"
 #include "ngx_counters_refresh.h"
 
 

@@ -11,6 +11,7 @@
 
 #include "ngx_counters_body.h"
 #include "ngx_counters_call.h"
+#include "ngx_counters_commands.h"
 
 
 #define NARGS  60
@@ -149,7 +150,7 @@ run(const ngx_counters_str_t *uri, const ngx_counters_args_t *query,
 
     space = malloc(len ? len : 1);
 
-    if (ngx_counters_call_batch(&path, query, body, authorization, space, len,
+    if (ngx_counters_commands_parse(&path, query, body, authorization, space, len,
                                 &cred, &cmds)
         == NGX_COUNTERS_OK)
     {

@@ -196,12 +196,34 @@ static const case_t  json[] = {
     { JSON, "a=1", NULL },
     { JSON, " ", NULL },
 
-    /* the portal takes any other spelling for a form */
-    { "application/json; charset=utf-8", "{}", NULL },
-    { "application/json;", "{}", NULL },
-    { "application/json ", "{}", NULL },
+    /* the portal cuts parameters off, and space around */
+    { JSON "; charset=utf-8", "{\"a\":1}", "a:i=1" },
+    { JSON ";charset=UTF-8", "{\"a\":1}", "a:i=1" },
+    { JSON "; charset=windows-1251", "{}", "" },
+    { JSON "; charset=\"utf-8\"; v=1; q", "{}", "" },
+    { JSON ";", "{}", "" },
+    { JSON "; ;;", "{}", "" },
+    { JSON " ; charset=utf-8", "{}", "" },
+    { "\t" JSON "\t; charset=utf-8", "{}", "" },
+    { JSON " ", "{}", "" },
+    { JSON "; charset=utf-8", "{\"a\":\"\xff\"}", NULL },
+    { JSON "; charset=utf-16", "{\0}\0", NULL },
+
+    /* and takes any other spelling for a form */
     { "Application/JSON", "{}", NULL },
+    { "Application/JSON; charset=utf-8", "{}", NULL },
     { "application/jsonx", "{}", NULL },
+    { "application/json,", "{}", NULL },
+    { "application/json, text/json", "{}", NULL },
+    { "application/json charset=utf-8", "{}", NULL },
+    { "application/ json", "{}", NULL },
+    { "application/json-patch+json; charset=utf-8", "{}", NULL },
+    { "application/vnd.api+json", "{}", NULL },
+    { "text/json; charset=utf-8", "{}", NULL },
+    { "text/plain; application/json", "{}", NULL },
+    { "text/plain;charset=UTF-8", "{}", NULL },
+    { "; application/json", "{}", NULL },
+    { ";", "{}", NULL },
     { NULL, NULL, NULL }
 };
 

@@ -4,35 +4,14 @@
  */
 
 
-#include <stdlib.h>
-
-#include "ngx_counters_body.h"
 #include "ngx_counters_call.h"
-#include "tap.h"
+#include "request.h"
 
-
-#define JSON    "application/json"
-#define FORM    "application/x-www-form-urlencoded"
-#define HOOK    "/rest/7/c0de/tasks.task.counters.get"
-#define OAUTH   "/rest/tasks.task.counters.get"
-#define IM      "/rest/7/c0de/im.counters.get"
-#define BATCH   "/rest/7/c0de/batch"
 
 /* what a call that means the defaults comes to */
 
 #define DEFAULT       "hook 7 c0de: tasks user=7 group=0 type=0"
 #define DEFAULT_AUTH  "token t0ken: tasks user=0 group=0 type=0"
-
-
-typedef struct {
-    const char  *name;
-    const char  *path;
-    const char  *query;
-    const char  *type;
-    const char  *body;
-    const char  *authorization;
-    const char  *out;           /* NULL: declined, to be passed on */
-} case_t;
 
 
 static const case_t  calls[] = {
@@ -81,6 +60,34 @@ static const case_t  calls[] = {
     { "jQuery, cache: false", HOOK, "_=1700000000000", NULL, "", NULL,
       DEFAULT },
     { "Bearer", OAUTH, "", NULL, "", "Bearer t0ken", DEFAULT_AUTH },
+
+    /* the same token, or none, in several places */
+    { "webhook and an empty Bearer", HOOK, "", NULL, "", "Bearer", DEFAULT },
+    { "webhook and an empty bearer", HOOK, "", NULL, "", "bEARER", DEFAULT },
+    { "webhook and an empty header", HOOK, "", NULL, "", "", DEFAULT },
+    { "auth and an empty Bearer", OAUTH, "auth=t0ken", NULL, "", "Bearer",
+      DEFAULT_AUTH },
+    { "auth and Bearer, the same", OAUTH, "auth=t0ken", NULL, "",
+      "Bearer t0ken", DEFAULT_AUTH },
+    { "auth and access_token, the same", OAUTH,
+      "auth=t0ken&access_token=t0ken", NULL, "", NULL, DEFAULT_AUTH },
+    { "auth twice, the same", OAUTH, "auth=t0ken&auth=t0ken", NULL, "", NULL,
+      DEFAULT_AUTH },
+    { "auth in query and body, the same", OAUTH, "auth=t0ke%6e", JSON,
+      "{\"auth\":\"t0ken\"}", NULL, DEFAULT_AUTH },
+    { "all places, the same", OAUTH, "auth=t0ken", FORM,
+      "access_token=t0ken&auth=t0ken", "Bearer t0ken", DEFAULT_AUTH },
+
+    /* the page of a list, which this is not */
+    { "start 0", HOOK, "start=0", NULL, "", NULL, DEFAULT },
+    { "start 50", HOOK, "start=50&userId=7", NULL, "", NULL, DEFAULT },
+    { "start -1", HOOK, "", FORM, "start=-1", NULL, DEFAULT },
+    { "start in JSON", HOOK, "", JSON "; charset=utf-8", "{\"start\":0}", NULL,
+      DEFAULT },
+    { "start in JSON, a text", OAUTH, "", JSON,
+      "{\"auth\":\"t0ken\",\"start\":\"-1\"}", NULL, DEFAULT_AUTH },
+    { "start of im", IM, "start=0", NULL, "", NULL,
+      "hook 7 c0de: im user=7 group=0 type=0" },
     { "access_token", OAUTH, "access_token=t0ken", NULL, "", NULL,
       DEFAULT_AUTH },
     { "access_token in the body", OAUTH, "", FORM, "access_token=t0ken", NULL,
@@ -152,7 +159,24 @@ static const case_t  calls[] = {
     { "unknown in the body", HOOK, "", JSON, "{\"params\":{\"a\":1}}", NULL,
       NULL },
     { "no name", HOOK, "=5", NULL, "", NULL, NULL },
-    { "start of a list", HOOK, "start=0", NULL, "", NULL, NULL },
+    { "no start of a list", HOOK, "start=", NULL, "", NULL, NULL },
+    { "start of a list, a word", HOOK, "start=x", NULL, "", NULL, NULL },
+    { "start of a list, a sign", HOOK, "start=-", NULL, "", NULL, NULL },
+    { "start of a list, 00", HOOK, "start=00", NULL, "", NULL, NULL },
+    { "start of a list, a sum", HOOK, "start=1%2B1", NULL, "", NULL, NULL },
+    { "start of a list, a space", HOOK, "start=+1", NULL, "", NULL, NULL },
+    { "start of a list, 0.0", HOOK, "", JSON, "{\"start\":0.0}", NULL, NULL },
+    { "start of a list, null", HOOK, "", JSON, "{\"start\":null}", NULL,
+      NULL },
+    { "start of a list, true", HOOK, "", JSON, "{\"start\":true}", NULL,
+      NULL },
+    { "start of a list, an array", HOOK, "start[]=0", NULL, "", NULL, NULL },
+    { "start of a list, twice", HOOK, "start=0&start=0", NULL, "", NULL,
+      NULL },
+    { "start of a list in both", HOOK, "start=0", JSON, "{\"start\":0}", NULL,
+      NULL },
+    { "START", HOOK, "START=0", NULL, "", NULL, NULL },
+    { "a command's order", HOOK, "__order=order0", NULL, "", NULL, NULL },
     { "a batch's cmd", HOOK, "cmd[a]=x", NULL, "", NULL, NULL },
     { "a batch's halt", HOOK, "halt=0", NULL, "", NULL, NULL },
     { "a managed method", HOOK, "method=x", NULL, "", NULL, NULL },
@@ -201,14 +225,34 @@ static const case_t  calls[] = {
       NULL },
     { "webhook and Bearer", HOOK, "", NULL, "", "Bearer t0ken", NULL },
     { "webhook and Basic", HOOK, "", NULL, "", "Basic dTpw", NULL },
-    { "webhook and an empty header", HOOK, "", NULL, "", "", NULL },
-    { "auth and access_token", OAUTH, "auth=t0ken&access_token=t0ken", NULL,
-      "", NULL, NULL },
-    { "auth and Bearer", OAUTH, "auth=t0ken", NULL, "", "Bearer t0ken",
+    { "webhook and Bearer and space", HOOK, "", NULL, "", "Bearer ", NULL },
+    { "webhook and its code as a token", HOOK, "auth=c0de", NULL, "", NULL,
       NULL },
-    { "auth twice", OAUTH, "auth=t0ken&auth=t0ken", NULL, "", NULL, NULL },
-    { "auth in query and body", OAUTH, "auth=t0ken", FORM, "auth=t0ken", NULL,
+    { "auth and access_token", OAUTH, "auth=t0ken&access_token=x", NULL, "",
+      NULL, NULL },
+    { "auth and access_token, of another case", OAUTH,
+      "auth=t0ken&access_token=T0ken", NULL, "", NULL, NULL },
+    { "auth and a longer access_token", OAUTH, "auth=t0ken&access_token=t0ken1",
+      NULL, "", NULL, NULL },
+    { "auth and an empty access_token", OAUTH, "auth=t0ken&access_token=",
+      NULL, "", NULL, NULL },
+    { "an empty auth and access_token", OAUTH, "auth=&access_token=t0ken",
+      NULL, "", NULL, NULL },
+    { "auth and another Bearer", OAUTH, "auth=t0ken", NULL, "", "Bearer x",
       NULL },
+    { "auth and Basic", OAUTH, "auth=t0ken", NULL, "", "Basic dTpw", NULL },
+    { "access_token and another Bearer", OAUTH, "access_token=t0ken", NULL, "",
+      "Bearer t0kem", NULL },
+    { "the third differs", OAUTH, "auth=t0ken", FORM, "access_token=x",
+      "Bearer t0ken", NULL },
+    { "auth twice", OAUTH, "auth=t0ken&auth=x", NULL, "", NULL, NULL },
+    { "auth twice, empty", OAUTH, "auth=&auth=", NULL, "", NULL, NULL },
+    { "auth in query and body", OAUTH, "auth=t0ken", FORM, "auth=x", NULL,
+      NULL },
+    { "auth in query and an empty one in the body", OAUTH, "auth=t0ken", FORM,
+      "auth=", NULL, NULL },
+    { "auth in query and a number in the body", OAUTH, "auth=5", JSON,
+      "{\"auth\":5}", NULL, NULL },
     { "auth as an array", OAUTH, "auth[]=t0ken", NULL, "", NULL, NULL },
     { "auth as a number", OAUTH, "", JSON, "{\"auth\":5}", NULL, NULL },
     { "auth as a boolean", OAUTH, "", JSON, "{\"auth\":true}", NULL, NULL },
@@ -239,263 +283,6 @@ static const case_t  calls[] = {
 
 /* "path" gets what ngx_counters_call_path() finds */
 
-typedef struct {
-    const char  *in;
-    const char  *out;
-} path_t;
-
-
-static const path_t  paths[] = {
-    { "/rest/tasks.task.counters.get", "0 none" },
-    { "/rest/im.counters.get", "1 none" },
-    { "/rest/batch", "3 none" },
-    { "/rest/Batch.json", "3 none" },
-    { "/rest/TASKS.TASK.COUNTERS.GET", "0 none" },
-    { "/rest/7/c0de/batch", "3 7 c0de" },
-    { "/rest/7/A-b_9/im.counters.get", "1 7 A-b_9" },
-    { "/rest/7/azAZ09/im.counters.get", "1 7 azAZ09" },
-    { "//rest///7//c0de////im.counters.get.json///", "1 7 c0de" },
-    { "/portal/rest/7/c0de/batch", "3 7 c0de" },
-    { "/a/b/c/d/rest/batch", "3 none" },
-    { "/rest/9223372036854775807/c/batch", "3 9223372036854775807 c" },
-    { "/rest/rest/7/c0de/batch", "3 7 c0de" },
-    { "/rest/7/c0de/rest/batch", "3 none" },
-    { "/rest/7/rest/batch", "3 none" },
-    { "/rest/rest/batch", "3 none" },
-
-    { "", NULL },
-    { "/", NULL },
-    { "///", NULL },
-    { "/rest", NULL },
-    { "/rest/", NULL },
-    { "batch", NULL },
-    { "/batch", NULL },
-    { "rest/batch", NULL },
-    { "/xrest/batch", NULL },
-    { "/REST/batch", NULL },
-    { "/restx/batch", NULL },
-    { "/rest/x/batch", NULL },
-    { "/rest/7/batch", NULL },
-    { "/rest/7/c0de/x/batch", NULL },
-    { "/rest/api/batch", NULL },
-    { "/rest/api/c0de/batch", NULL },
-    { "/rest/api/7/c0de/batch", NULL },
-    { "/rest/0/c0de/batch", NULL },
-    { "/rest/07/c0de/batch", NULL },
-    { "/rest/+7/c0de/batch", NULL },
-    { "/rest/-7/c0de/batch", NULL },
-    { "/rest/9223372036854775808/c0de/batch", NULL },
-    { "/rest/7/c0.de/batch", NULL },
-    { "/rest/7/c0 de/batch", NULL },
-    { "/rest/7/c0%64e/batch", NULL },
-    { "/rest/batch.xml", NULL },
-    { "/rest/batch.JSON", NULL },
-    { "/rest/batch.json.json", NULL },
-    { "/rest/batch.json.xml", NULL },
-    { "/rest/batch.", NULL },
-    { "/rest/.json", NULL },
-    { "/rest/batc", NULL },
-    { "/rest/batch?x=1", NULL },
-    { "/rest/tasks.task.counters.get2", NULL },
-    { "/rest/tasks.task.list", NULL },
-    { "/rest/im.counters.get\n", NULL },
-    { NULL, NULL }
-};
-
-
-static const path_t  webhooks[] = {
-    { "7/c0de", "7 c0de" },
-    { "https://acme.bitrix24.com/rest/7/c0de/", "7 c0de" },
-    { "https://acme.bitrix24.com/rest/7/c0de", "7 c0de" },
-    { "HTTP://127.0.0.1:8080/rest/7/c0de/profile.json", "7 c0de" },
-    { "http://[::1]:8080/rest/7/c0de/profile", "7 c0de" },
-    { "https://h/portal/rest/7/c0de/tasks.task.counters.get/", "7 c0de" },
-    { "https://h/rest//7//c0de//", "7 c0de" },
-    { "https://rest/rest/7/c0de", "7 c0de" },
-
-    { "", NULL },
-    { "7", NULL },
-    { "7/", NULL },
-    { "/c0de", NULL },
-    { "0/c0de", NULL },
-    { "07/c0de", NULL },
-    { "x/c0de", NULL },
-    { "7/c0de/", NULL },
-    { "7/c0de\n", NULL },
-    { "7/c0de/profile", NULL },
-    { "7/c0 de", NULL },
-    { "7c0de", NULL },
-    { "acme/rest/7/c0de", NULL },
-    { "//acme/rest/7/c0de", NULL },
-    { "ftp://acme/rest/7/c0de", NULL },
-    { "https://", NULL },
-    { "https://acme", NULL },
-    { "https:///rest/7/c0de", NULL },
-    { "https://rest/7/c0de", NULL },
-    { "https://acme/7/c0de", NULL },
-    { "https://acme/rest/c0de", NULL },
-    { "https://acme/rest/0/c0de", NULL },
-    { "https://acme/rest/7/c0de/a/b", NULL },
-    { "https://acme/rest/api/7/c0de/", NULL },
-    { "https://acme/xrest/7/c0de", NULL },
-    { "https://acme/xrest/7/c0de/profile", NULL },
-    { "https://acme/rest/7/c0de/\x7f", NULL },
-    { "https://acme/rest/7/c0de?x", NULL },
-    { "https://acme/rest/7/c0de/x#y", NULL },
-    { "https://u:p@acme/rest/7/c0de", NULL },
-    { "https://ac me/rest/7/c0de", NULL },
-    { "https://acme/rest/7/c0de\n", NULL },
-    { NULL, NULL }
-};
-
-
-#define M  "tasks.task.counters.get"
-#define T  "im.counters.get"
-
-
-static const case_t  batches[] = {
-
-    { "BX24.js", "/rest/batch.json", "", FORM, "auth=t0ken&halt=0"
-      "&cmd%5Ba%5D=" M "%3FuserId%3D5%26type%3Dview_role_auditor"
-      "&cmd%5Bb%5D=" T, NULL,
-      "token t0ken: halt=0 list=0 a:0,5,0,3 b:1,0,0,0" },
-    { "b24jssdk, map", BATCH, "bx24_request_id=1&bx24_sdk_ver=2", JSON,
-      "{\"cmd\":{\"x\":\"" M "?type=view_role_originator\",\"y\":\"" M "\"},"
-      "\"halt\":1}", NULL, "hook 7 c0de: halt=1 list=0 x:0,7,0,4 y:0,7,0,0" },
-    { "b24jssdk, list", BATCH, "", JSON,
-      "{\"halt\":0,\"cmd\":[\"" M "\",\"" T "\"]}", NULL,
-      "hook 7 c0de: halt=0 list=1 0:0,7,0,0 1:1,7,0,0" },
-    { "b24jssdk, boolean halt", BATCH, "", JSON,
-      "{\"halt\":true,\"cmd\":[\"" M "\"]}", NULL,
-      "hook 7 c0de: halt=1 list=1 0:0,7,0,0" },
-    { "halt false", BATCH, "", JSON, "{\"halt\":false,\"cmd\":[\"" M "\"]}",
-      NULL, "hook 7 c0de: halt=0 list=1 0:0,7,0,0" },
-    { "CRest", "/rest/7/c0de/batch.json", "", FORM,
-      "halt=1&cmd%5Bs%5D=" M "%3FgroupId%3D3", NULL,
-      "hook 7 c0de: halt=1 list=0 s:0,7,3,0" },
-    { "no halt", BATCH, "cmd[]=" M "&cmd[]=" M "?userId=7", NULL, "", NULL,
-      "hook 7 c0de: halt=0 list=1 0:0,7,0,0 1:0,7,0,0" },
-    { "appended, in a query", BATCH, "cmd[]=" M "&cmd[]=" M "%3FuserId=5",
-      NULL, "", NULL, "hook 7 c0de: halt=0 list=1 0:0,7,0,0 1:0,5,0,0" },
-    { "out of order", BATCH, "cmd[1]=" M "&cmd[0]=" M, NULL, "", NULL,
-      "hook 7 c0de: halt=0 list=0 1:0,7,0,0 0:0,7,0,0" },
-    { "not from 0", BATCH, "cmd[1]=" M, NULL, "", NULL,
-      "hook 7 c0de: halt=0 list=0 1:0,7,0,0" },
-    { "00 is no index", BATCH, "cmd[00]=" M, NULL, "", NULL,
-      "hook 7 c0de: halt=0 list=0 00:0,7,0,0" },
-    { "an odd id", BATCH, "cmd[a.b:c-d_e!$%23]=" M, NULL, "", NULL,
-      "hook 7 c0de: halt=0 list=0 a.b:c-d_e!$#:0,7,0,0" },
-    { "method in upper case", BATCH, "cmd[]=TASKS.TASK.COUNTERS.GET%3F", NULL,
-      "", NULL, "hook 7 c0de: halt=0 list=1 0:0,7,0,0" },
-    { "encoded in a command", BATCH, "cmd[]=" M "%3F%2575serId%3D%2535", NULL,
-      "", NULL, "hook 7 c0de: halt=0 list=1 0:0,5,0,0" },
-    { "cmd in the body, auth in the query", "/rest/batch", "auth=t0ken", FORM,
-      "cmd[]=" M, NULL, "token t0ken: halt=0 list=1 0:0,0,0,0" },
-    { "Bearer", "/rest/batch", "", FORM, "cmd[]=" M "%3FuserId=0",
-      "Bearer t0ken", "token t0ken: halt=0 list=1 0:0,0,0,0" },
-
-    { "no cmd", BATCH, "", NULL, "", NULL, NULL },
-    { "halt alone", BATCH, "halt=0", NULL, "", NULL, NULL },
-    { "empty list", BATCH, "", JSON, "{\"cmd\":[]}", NULL, NULL },
-    { "empty map", BATCH, "", JSON, "{\"cmd\":{}}", NULL, NULL },
-    { "a plain cmd", BATCH, "cmd=" M, NULL, "", NULL, NULL },
-    { "a plain cmd and a map", BATCH, "cmd[a]=" M "&cmd=" M, NULL, "", NULL,
-      NULL },
-    { "nested", BATCH, "cmd[a][b]=" M, NULL, "", NULL, NULL },
-    { "a number for a command", BATCH, "", JSON, "{\"cmd\":[5]}", NULL,
-      NULL },
-    { "an object for a command", BATCH, "", JSON,
-      "{\"cmd\":[{\"method\":\"" M "\"}]}", NULL, NULL },
-    { "null for a command", BATCH, "", JSON, "{\"cmd\":[null]}", NULL, NULL },
-    { "an empty command", BATCH, "cmd[a]=", NULL, "", NULL, NULL },
-    { "cmd in both", BATCH, "cmd[a]=" M, FORM, "cmd[b]=" M, NULL, NULL },
-    { "an id twice", BATCH, "cmd[a]=" M "&cmd[a]=" M, NULL, "", NULL, NULL },
-    { "a distant id twice", BATCH, "cmd[a]=" M "&cmd[b]=" M "&cmd[a]=" M,
-      NULL, "", NULL, NULL },
-    { "another method", BATCH, "cmd[a]=" M "&cmd[b]=user.current", NULL, "",
-      NULL, NULL },
-    { "a batch in a batch", BATCH, "cmd[a]=batch", NULL, "", NULL, NULL },
-    { "a suffix", BATCH, "cmd[a]=" M ".json", NULL, "", NULL, NULL },
-    { "a slash", BATCH, "cmd[a]=/" M, NULL, "", NULL, NULL },
-    { "a trailing slash", BATCH, "cmd[a]=" M "/", NULL, "", NULL, NULL },
-    { "a space", BATCH, "cmd[a]=+" M, NULL, "", NULL, NULL },
-    { "a URL", BATCH, "cmd[a]=http://h/" M, NULL, "", NULL, NULL },
-    { "a fragment", BATCH, "cmd[a]=" M "%3FuserId=5%23x", NULL, "", NULL,
-      NULL },
-    { "a fragment of its own", BATCH, "cmd[a]=" M "%23x", NULL, "", NULL,
-      NULL },
-
-    { "a reference", BATCH, "cmd[a]=" M "%3FuserId=$result[x]", NULL, "",
-      NULL, NULL },
-    { "an encoded reference", BATCH, "cmd[a]=" M "%3FuserId=%2524result[x]",
-      NULL, "", NULL, NULL },
-    { "a reference in a type", BATCH, "cmd[a]=" M "%3Ftype=$result[x]", NULL,
-      "", NULL, NULL },
-    { "a reference for a method", BATCH, "cmd[a]=$result[x]", NULL, "", NULL,
-      NULL },
-    { "a reference for a name", BATCH, "cmd[a]=" M "%3F$result[x]=5", NULL,
-      "", NULL, NULL },
-
-    { "auth in a command", BATCH, "cmd[a]=" M "%3Fauth=x", NULL, "", NULL,
-      NULL },
-    { "access_token in a command", BATCH, "cmd[a]=" M "%3Faccess_token=x",
-      NULL, "", NULL, NULL },
-    { "telemetry in a command", BATCH, "cmd[a]=" M "%3F_=1", NULL, "", NULL,
-      NULL },
-    { "unknown in a command", BATCH, "cmd[a]=" M "%3Fx=1", NULL, "", NULL,
-      NULL },
-    { "cmd in a command", BATCH, "cmd[a]=" M "%3Fcmd[a]=1", NULL, "", NULL,
-      NULL },
-    { "halt in a command", BATCH, "cmd[a]=" M "%3Fhalt=0", NULL, "", NULL,
-      NULL },
-    { "twice in a command", BATCH, "cmd[a]=" M "%3FuserId=5%26userId=5", NULL,
-      "", NULL, NULL },
-    { "an array in a command", BATCH, "cmd[a]=" M "%3FuserId[]=5", NULL, "",
-      NULL, NULL },
-    { "malformed in a command", BATCH, "cmd[a]=" M "%3FuserId=%254", NULL, "",
-      NULL, NULL },
-    { "not canonical in a command", BATCH, "cmd[a]=" M "%3FuserId=05", NULL,
-      "", NULL, NULL },
-    { "im with userId", BATCH, "cmd[a]=" T "%3FuserId=7", NULL, "", NULL,
-      NULL },
-
-    { "halt 2", BATCH, "halt=2&cmd[a]=" M, NULL, "", NULL, NULL },
-    { "halt empty", BATCH, "halt=&cmd[a]=" M, NULL, "", NULL, NULL },
-    { "halt true", BATCH, "halt=true&cmd[a]=" M, NULL, "", NULL, NULL },
-    { "halt false", BATCH, "halt=false&cmd[a]=" M, NULL, "", NULL, NULL },
-    { "halt 00", BATCH, "halt=00&cmd[a]=" M, NULL, "", NULL, NULL },
-    { "halt 2 in JSON", BATCH, "", JSON, "{\"halt\":2,\"cmd\":[\"" M "\"]}",
-      NULL, NULL },
-    { "halt null", BATCH, "", JSON, "{\"halt\":null,\"cmd\":[\"" M "\"]}",
-      NULL, NULL },
-    { "halt twice", BATCH, "halt=0&halt=0&cmd[a]=" M, NULL, "", NULL, NULL },
-    { "halt as an array", BATCH, "halt[]=0&cmd[a]=" M, NULL, "", NULL, NULL },
-
-    { "userId beside cmd", BATCH, "userId=5&cmd[a]=" M, NULL, "", NULL,
-      NULL },
-    { "unknown beside cmd", BATCH, "x=5&cmd[a]=" M, NULL, "", NULL, NULL },
-    { "telemetry in the body", BATCH, "", FORM, "_=5&cmd[a]=" M, NULL, NULL },
-    { "no credential", "/rest/batch", "cmd[a]=" M, NULL, "", NULL, NULL },
-    { "two credentials", BATCH, "auth=x&cmd[a]=" M, NULL, "", NULL, NULL },
-
-    { "an empty id", BATCH, "", JSON, "{\"cmd\":{\"\":\"" M "\"}}", NULL,
-      NULL },
-    { "a space in an id", BATCH, "cmd[a+b]=" M, NULL, "", NULL, NULL },
-    { "a quote in an id", BATCH, "cmd[a%22]=" M, NULL, "", NULL, NULL },
-    { "a backslash in an id", BATCH, "cmd[a%5C]=" M, NULL, "", NULL, NULL },
-    { "a slash in an id", BATCH, "cmd[a/b]=" M, NULL, "", NULL, NULL },
-    { "markup in an id", BATCH, "cmd[<a]=" M, NULL, "", NULL, NULL },
-    { "markup in an id", BATCH, "cmd[a>]=" M, NULL, "", NULL, NULL },
-    { "an ampersand in an id", BATCH, "cmd[a%26]=" M, NULL, "", NULL, NULL },
-    { "an apostrophe in an id", BATCH, "cmd[a']=" M, NULL, "", NULL, NULL },
-    { "a control in an id", BATCH, "cmd[a%1F]=" M, NULL, "", NULL, NULL },
-    { "a DEL in an id", BATCH, "cmd[a%7F]=" M, NULL, "", NULL, NULL },
-    { "an id beyond ASCII", BATCH, "cmd[%D1%81]=" M, NULL, "", NULL, NULL },
-    { "not a batch", HOOK, "cmd[a]=" M, NULL, "", NULL, NULL },
-    { NULL, NULL, NULL, NULL, NULL, NULL, NULL }
-};
-
-
 /* path: the user that nginx vouches for; out: status and code, or the call */
 
 static const case_t  managed[] = {
@@ -509,6 +296,11 @@ static const case_t  managed[] = {
       "7,0,0" },
     { "telemetry", "7", "_=1&bx24_request_id=2", JSON,
       "{\"logTag\":\"x\",\"bx24_sdk_ver\":1}", NULL, "7,0,0" },
+    { "start", "7", "start=0", NULL, "", NULL, "7,0,0" },
+    { "a word for a start", "7", "start=x", NULL, "", NULL,
+      "400 INVALID_REQUEST" },
+    { "a command's order", "7", "__order=x", NULL, "", NULL,
+      "400 INVALID_REQUEST" },
     { "credentials", "7", "auth=x", JSON, "{\"access_token\":5}", NULL,
       "7,0,0" },
     { "no user", "", "", NULL, "", NULL, "401 NO_AUTH_FOUND" },
@@ -547,99 +339,6 @@ static const case_t  managed[] = {
       "400 INVALID_REQUEST" },
     { NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 };
-
-
-#define NARGS  80
-
-
-typedef struct {
-    ngx_counters_path_t   path;
-    ngx_counters_args_t   query;
-    ngx_counters_args_t   body;
-    ngx_counters_str_t    authorization;
-} request_t;
-
-
-static char                     text[65536];
-static unsigned char            space[65536];
-static ngx_counters_arg_t       elts[2][NARGS];
-static unsigned char            room[2][65536];
-static ngx_counters_commands_t  cmds;
-
-
-static ngx_counters_str_t
-str(const char *s)
-{
-    ngx_counters_str_t  r;
-
-    r.len = s ? strlen(s) : 0;
-    r.data = (unsigned char *) s;
-
-    return r;
-}
-
-
-static int
-request_args(request_t *r, const case_t *c)
-{
-    ngx_counters_str_t  query, type, body;
-
-    r->query = (ngx_counters_args_t) { elts[0], 0, NARGS, room[0],
-                                       room[0] + sizeof(room[0]) };
-    r->body = (ngx_counters_args_t) { elts[1], 0, NARGS, room[1],
-                                      room[1] + sizeof(room[1]) };
-    query = str(c->query);
-    type = str(c->type);
-    body = str(c->body);
-
-    if (ngx_counters_args_form(&r->query, &query) != NGX_COUNTERS_OK) {
-        return NGX_COUNTERS_DECLINED;
-    }
-
-    return ngx_counters_body_args(&r->body, &type, &body);
-}
-
-
-static int
-request(request_t *r, const case_t *c)
-{
-    ngx_counters_str_t  uri;
-
-    uri = str(c->path);
-    r->authorization = str(c->authorization);
-
-    if (ngx_counters_call_path(&uri, &r->path) != NGX_COUNTERS_OK) {
-        return NGX_COUNTERS_DECLINED;
-    }
-
-    return request_args(r, c);
-}
-
-
-static char *
-show_cred(const ngx_counters_cred_t *cred)
-{
-    if (cred->kind == NGX_COUNTERS_CRED_TOKEN) {
-        return text + sprintf(text, "token %.*s:", (int) cred->secret.len,
-                              (char *) cred->secret.data);
-    }
-
-    return text + sprintf(text, "hook %d %.*s:", (int) cred->user,
-                          (int) cred->secret.len, (char *) cred->secret.data);
-}
-
-
-static void
-verdict(const case_t *c, int rc)
-{
-    if (rc != NGX_COUNTERS_OK) {
-        ok(c->out == NULL && rc == NGX_COUNTERS_DECLINED, "declined: %s",
-           c->name);
-        return;
-    }
-
-    is_str(text, strlen(text), c->out ? c->out : "declined", "%s", c->name);
-}
 
 
 static int
@@ -686,56 +385,6 @@ run_calls(const case_t *c)
 }
 
 
-static int
-batch(const case_t *c)
-{
-    int                   rc;
-    char                 *p;
-    size_t                i;
-    request_t             r;
-    ngx_counters_call_t  *call;
-    ngx_counters_cred_t   cred;
-
-    rc = request(&r, c);
-
-    if (rc != NGX_COUNTERS_OK) {
-        return rc;
-    }
-
-    memset(&cmds, 0xff, sizeof(cmds));
-
-    rc = ngx_counters_call_batch(&r.path, &r.query, &r.body,
-                                 c->authorization ? &r.authorization : NULL,
-                                 space, strlen(c->query) + strlen(c->body),
-                                 &cred, &cmds);
-
-    if (rc != NGX_COUNTERS_OK) {
-        return rc;
-    }
-
-    p = show_cred(&cred);
-    p += sprintf(p, " halt=%d list=%d", cmds.halt, cmds.list);
-
-    for (i = 0; i < cmds.ncommands; i++) {
-        call = &cmds.commands[i].call;
-        p += sprintf(p, " %.*s:%d,%d,%d,%d", (int) cmds.commands[i].id.len,
-                     (char *) cmds.commands[i].id.data, call->method,
-                     (int) call->user, (int) call->group, call->type);
-    }
-
-    return rc;
-}
-
-
-static void
-run_batches(const case_t *c)
-{
-    for ( /* void */ ; c->name; c++) {
-        verdict(c, batch(c));
-    }
-}
-
-
 static void
 run_managed(const case_t *c)
 {
@@ -767,72 +416,12 @@ run_managed(const case_t *c)
 }
 
 
-static void
-run_paths(void)
-{
-    const path_t         *c;
-    ngx_counters_str_t    s;
-    ngx_counters_path_t   path;
-    ngx_counters_cred_t  *cred;
-
-    cred = &path.cred;
-
-    for (c = paths; c->in; c++) {
-        s = str(c->in);
-        memset(&path, 0xff, sizeof(path));
-
-        if (ngx_counters_call_path(&s, &path) != NGX_COUNTERS_OK) {
-            ok(c->out == NULL, "path declined: %s", label(c->in));
-            continue;
-        }
-
-        if (cred->kind == NGX_COUNTERS_CRED_NONE) {
-            sprintf(text, "%d none", path.method);
-
-        } else {
-            sprintf(text, "%d %llu %.*s", path.method,
-                    (unsigned long long) cred->user, (int) cred->secret.len,
-                    (char *) cred->secret.data);
-        }
-
-        is_str(text, strlen(text), c->out ? c->out : "declined", "path %s",
-               label(c->in));
-    }
-}
-
-
-static void
-run_webhooks(void)
-{
-    const path_t         *c;
-    ngx_counters_str_t    s;
-    ngx_counters_cred_t   cred;
-
-    for (c = webhooks; c->in; c++) {
-        s = str(c->in);
-
-        if (ngx_counters_webhook(&s, &cred) != NGX_COUNTERS_OK) {
-            ok(c->out == NULL, "webhook declined: %s", label(c->in));
-            continue;
-        }
-
-        sprintf(text, "%llu %.*s", (unsigned long long) cred.user,
-                (int) cred.secret.len, (char *) cred.secret.data);
-
-        is_str(text, strlen(text), c->out ? c->out : "declined", "webhook %s",
-               label(c->in));
-        is_int(cred.kind, NGX_COUNTERS_CRED_WEBHOOK, "its kind");
-    }
-}
-
-
-/* what comes in lengths: tokens, codes, ids, commands */
+/* tokens, codes */
 
 static void
 run_lengths(void)
 {
-    int     i, n;
-    char    query[8192], path[512], bearer[2048], x[1026], *p;
+    char    query[2048], path[512], bearer[2048], x[1026];
     case_t  c;
 
     memset(x, 'x', sizeof(x));
@@ -862,54 +451,15 @@ run_lengths(void)
 
     sprintf(path, "/rest/7/%.129s/" M, x);
     is_int(parse(&c), NGX_COUNTERS_DECLINED, "a code of 129 bytes");
-
-    c.path = BATCH;
-
-    sprintf(query, "cmd[%.64s]=" M, x);
-    is_int(batch(&c), NGX_COUNTERS_OK, "an id of 64 bytes");
-
-    sprintf(query, "cmd[%.65s]=" M, x);
-    is_int(batch(&c), NGX_COUNTERS_DECLINED, "an id of 65 bytes");
-
-    for (n = 49; n <= 51; n++) {
-        for (p = query, i = 0; i < n; i++) {
-            p += sprintf(p, "%scmd[]=" M "%%3FgroupId=%d", i ? "&" : "",
-                         i + 1);
-        }
-
-        if (n <= NGX_COUNTERS_BATCH_MAX) {
-            is_int(batch(&c), NGX_COUNTERS_OK, "%d commands", n);
-            is_int(cmds.ncommands, n, "all are there");
-            is_int(cmds.list, 1, "and are a list");
-            is_int(cmds.commands[n - 1].call.group, n, "the last is the last");
-            is_str(cmds.commands[n - 1].id.data, cmds.commands[n - 1].id.len,
-                   n == 49 ? "48" : "49", "so is its id");
-
-        } else {
-            is_int(batch(&c), NGX_COUNTERS_DECLINED, "%d commands", n);
-        }
-    }
 }
 
 
 static void
 run_rest(void)
 {
-    int                  i;
     request_t            r;
-    ngx_counters_str_t   s;
     ngx_counters_cred_t  cred;
     ngx_counters_call_t  call;
-
-    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
-        is_int(ngx_counters_method(&ngx_counters_method_names[i]), i,
-               "a method by its name");
-    }
-
-    s = str("batch");
-    is_int(ngx_counters_method(&s), NGX_COUNTERS_BATCH, "batch");
-    s = str("");
-    is_int(ngx_counters_method(&s), NGX_COUNTERS_OTHER, "no name");
 
     /* a request without a query or a body may come without the lists */
 
@@ -921,19 +471,13 @@ run_rest(void)
     r.path.method = NGX_COUNTERS_BATCH;
     is_int(ngx_counters_call_parse(&r.path, NULL, NULL, NULL, &cred, &call),
            NGX_COUNTERS_DECLINED, "a batch is not one call");
-    is_int(ngx_counters_call_batch(&r.path, NULL, NULL, NULL, space, 0, &cred,
-                                   &cmds),
-           NGX_COUNTERS_DECLINED, "a batch of nothing");
 }
 
 
 int
 main(void)
 {
-    run_paths();
-    run_webhooks();
     run_calls(calls);
-    run_batches(batches);
     run_managed(managed);
     run_lengths();
     run_rest();
