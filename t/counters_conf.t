@@ -50,6 +50,9 @@ ok_in(@$_) for
     ['inherited user beside a handler of a portal without webhook',
         'server { counters acme; counters_user $arg_u; location / { '
         . 'counters bare; proxy_pass http://127.0.0.1; } }'],
+    ['inherited user beside files of a portal without webhook',
+        'counters_user $arg_u; server { counters bare; '
+        . 'location / { root /var/www; } }'],
     ['inherited user without counters',
         'server { counters_user $arg_u; location / { } }'],
     ['bypass twice', 'server { counters_bypass $arg_a; '
@@ -60,6 +63,10 @@ ok_in(@$_) for
         . 'location = /j { counters_status acme json; } '
         . 'location = /p { counters_status acme prometheus; } }'],
     ['status in a server', 'server { counters_status acme; }'],
+    ['status beside what is no handler', 'server { location = /s { '
+        . 'counters_status acme; return 204; } location = /t { '
+        . 'counters_status acme; root /var/www; '
+        . 'if ($arg_x) { proxy_pass http://127.0.0.1; } } }'],
     ['purge and events', 'server { location = /p { counters_purge bare; } '
         . 'location = /e { counters_events acme; } }'],
     ['variables', 'log_format c "$counters_cache_status $counters_source '
@@ -119,6 +126,24 @@ fails_in(@$_) for
     ['purge of an unknown portal',
         "server { location = /p {\ncounters_purge none; #!\n} }",
         qr/unknown portal "none" in "counters_purge"/],
+    ['status proxied', "server { location = /s {\ncounters_status acme; #!\n"
+        . "proxy_pass http://127.0.0.1;\n} }",
+        qr/"counters_status" directive conflicts/],
+    ['status of another module', "server { location = /s {\n"
+        . "counters_status acme json; #!\nstub_status;\n} }",
+        qr/"counters_status" directive conflicts/],
+    ['purge proxied', "server { location = /p {\ncounters_purge acme; #!\n"
+        . "fastcgi_pass 127.0.0.1:9000;\n} }",
+        qr/"counters_purge" directive conflicts/],
+    ['purge beside fastcgi', "server { location = /p {\n"
+        . "fastcgi_pass 127.0.0.1:9000;\ncounters_purge acme; #!\n} }",
+        qr/"counters_purge" directive conflicts/],
+    ['events proxied', "server { location = /e {\ncounters_events acme; #!\n"
+        . "limit_except GET { deny all; }\nproxy_pass http://127.0.0.1;\n} }",
+        qr/"counters_events" directive conflicts/],
+    ['events beside a gif', "server { location = /e {\n"
+        . "empty_gif;\ncounters_events acme; #!\n} }",
+        qr/"counters_events" directive conflicts/],
     ['purge beside status', "server { location = /p {\n"
         . "counters_status acme;\ncounters_purge acme; #!\n} }",
         qr/"counters_purge" directive conflicts/],
@@ -142,11 +167,19 @@ fails_in(@$_) for
         . "counters_user \$arg_u; #!\nlocation / { }\n}",
         qr/"counters_user" directive needs a "webhook"/],
     ['user inherited without a webhook', "server {\n"
-        . "counters_user \$arg_u;\nlocation = /c { counters bare; } }",
+        . "counters_user \$arg_u;\nlocation = /c {\ncounters bare; #!\n} }",
         qr/"counters_user" directive needs a "webhook".*location "\/c"/],
     ['user beside proxy_pass', "server { location = /c {\n"
         . "counters acme;\ncounters_user \$arg_u; #!\n"
         . "proxy_pass http://127.0.0.1;\n} }",
+        qr/"counters_user" directive conflicts/],
+    ['user after proxy_pass', "server { location = /c {\n"
+        . "proxy_pass http://127.0.0.1;\ncounters acme;\n"
+        . "counters_user \$arg_u; #!\n} }",
+        qr/"counters_user" directive conflicts/],
+    ['user before status', "server { location = /c {\n"
+        . "counters acme;\ncounters_user \$arg_u; #!\n"
+        . "counters_status acme;\n} }",
         qr/"counters_user" directive conflicts/],
     ['user beside status', "server { location = /c {\n"
         . "counters acme;\ncounters_status acme;\n"

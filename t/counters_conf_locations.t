@@ -1,8 +1,9 @@
 #!/usr/bin/perl
 
-# Which handler serves where: counters_user and the others are inherited, kept
-# out of locations with a handler of their own, and not lost in an if or a
-# limit_except, which nginx makes locations of.
+# Which handler serves where: a location is managed if counters or counters_user
+# is written in it, not if it inherits both, nor if it has a handler of its own.
+# Handlers are not lost in an if or a limit_except, which nginx makes locations
+# of.
 
 use v5.36;
 
@@ -14,6 +15,9 @@ use Counters::Test;
 
 my $t = Counters::Test->new;
 my $portal = $t->portal(rate => 0);
+
+mkdir $t->dir . "/$_" for qw(www www/files);
+$t->write("www/$_", "file $_") for qw(index.html files/index.html files/a.txt page.txt);
 
 $t->config(<<'EOF');
     counters_portal acme {
@@ -62,10 +66,19 @@ $t->config(<<'EOF');
 
     server {
         listen 127.0.0.1:%%PORT_8081%%;
+        root %%DIR%%/www;
         counters acme;
         counters_user $arg_u;
 
-        location /inherited { }
+        location = /c { counters acme; }
+        location = /u { counters_user "6"; }
+        location /nested/ { counters acme; location /nested/page.txt { root %%DIR%%/www; } }
+
+        location /files/ { root %%DIR%%/www; index index.html; }
+        location /alias/ { alias %%DIR%%/www/files/; }
+        location /tried/ { try_files /page.txt =404; }
+        location /tried-managed { try_files /none @managed; }
+        location @managed { counters acme; }
 
         location /proxied {
             proxy_pass http://127.0.0.1:%%PORT_8082%%;
@@ -74,6 +87,18 @@ $t->config(<<'EOF');
 
         location /status { counters_status acme json; }
         location /off { counters off; return 200 off; }
+    }
+
+    counters acme;
+    counters_user 5;
+
+    server {
+        listen 127.0.0.1:%%PORT_8083%%;
+        root %%DIR%%/www;
+
+        location = /files/a.txt { }
+        location = /c { counters acme; }
+        location = /u { counters_user 6; }
     }
 
     server {
@@ -107,7 +132,29 @@ served('/events', 405, 'events by GET');
 
 my @other = (port => 8081);
 
-served('/inherited', 401, 'managed by inheritance', @other);
+served($_, 401, "managed: $_", @other) for qw(/c /nested/x /tried-managed);
+served('/u', 200, 'managed, counters inherited', @other);
+
+my %files = ('/' => 'index.html', '/page.txt' => 'page.txt', '/files/' => 'files/index.html',
+             '/files/a.txt' => 'files/a.txt', '/alias/a.txt' => 'files/a.txt',
+             '/tried/any' => 'page.txt');
+
+is($t->get($_, @other)->body, "file $files{$_}", "a file: $_") for sort keys %files;
+served('/files/none', 404, 'no file', @other);
+served('/nested/page.txt', 404, 'nor in a location within a managed one', @other);
+
+my $call = $portal->hook(1, 'tasks.task.counters.get');
+is($t->get($call, @other)->header('cache-status'), 'acme; fwd=miss; stored',
+   'a call is answered where both are inherited');
+
+my @http = (port => 8083);
+
+is($t->get('/page.txt', @http)->body, 'file page.txt', 'inherited from http: no location');
+is($t->get('/files/a.txt', @http)->body, 'file files/a.txt', 'a location');
+served('/c', 200, 'counters written', @http);
+served('/u', 200, 'counters_user written', @http);
+
+$t->expect(qr/open\(\) .* failed \(2: /);
 served('/status', 200, 'status beside an inherited user', @other);
 is($t->get('/off', @other)->body, 'off', 'off');
 is($t->get('/proxied', @other)->body, 'proxied',

@@ -7,8 +7,8 @@
 #include "ngx_http_counters_conf.h"
 #include "ngx_http_counters_events.h"
 #include "ngx_http_counters_handler.h"
+#include "ngx_http_counters_location.h"
 #include "ngx_http_counters_log.h"
-#include "ngx_http_counters_managed.h"
 #include "ngx_http_counters_portal.h"
 #include "ngx_http_counters_purge.h"
 #include "ngx_http_counters_status.h"
@@ -18,30 +18,9 @@
 #include "ngx_http_counters_passed_limits.h"
 
 
-/* a location's configuration, and what only its checks need */
-
-typedef struct {
-    ngx_http_counters_loc_conf_t   loc;
-    ngx_http_handler_pt            handler;   /* the location's, if ours */
-    u_char                        *file;      /* where counters_user is */
-    ngx_uint_t                     line;
-} ngx_http_counters_checked_conf_t;
-
-
 static ngx_int_t ngx_http_counters_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_counters_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_counters_create_main_conf(ngx_conf_t *cf);
-static void *ngx_http_counters_create_loc_conf(ngx_conf_t *cf);
-static char *ngx_http_counters_merge_loc_conf(ngx_conf_t *cf, void *parent,
-    void *child);
-static void ngx_http_counters_merge_noname(ngx_http_core_loc_conf_t *clcf,
-    ngx_http_counters_checked_conf_t *prev,
-    ngx_http_counters_checked_conf_t *conf);
-static char *ngx_http_counters_merge_user(ngx_conf_t *cf,
-    ngx_http_core_loc_conf_t *clcf, ngx_http_counters_checked_conf_t *conf);
-static char *ngx_http_counters_user_error(ngx_conf_t *cf,
-    ngx_http_core_loc_conf_t *clcf, ngx_http_counters_checked_conf_t *conf,
-    char *text);
 static char *ngx_http_counters_set_portal(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_counters_set_user(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -163,8 +142,8 @@ static ngx_http_module_t  ngx_http_counters_module_ctx = {
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
 
-    ngx_http_counters_create_loc_conf,     /* create location configuration */
-    ngx_http_counters_merge_loc_conf       /* merge location configuration */
+    ngx_http_counters_location_create,     /* create location configuration */
+    ngx_http_counters_location_merge       /* merge location configuration */
 };
 
 
@@ -254,183 +233,22 @@ ngx_http_counters_create_main_conf(ngx_conf_t *cf)
 }
 
 
-static void *
-ngx_http_counters_create_loc_conf(ngx_conf_t *cf)
-{
-    ngx_http_counters_checked_conf_t  *conf;
-
-    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_counters_checked_conf_t));
-    if (conf == NULL) {
-        return NULL;
-    }
-
-    /*
-     * set by ngx_pcalloc():
-     *
-     *     conf->loc.user = NULL;
-     *     conf->loc.status = NULL;
-     *     conf->loc.status_format = NGX_HTTP_COUNTERS_STATUS_AUTO;
-     *     conf->loc.purge = NULL;
-     *     conf->loc.events = NULL;
-     *     conf->handler = NULL;
-     *     conf->line = 0;
-     */
-
-    conf->loc.portal = NGX_CONF_UNSET_PTR;
-    conf->loc.bypass = NGX_CONF_UNSET_PTR;
-    conf->loc.headers = NGX_CONF_UNSET;
-    conf->loc.time = NGX_CONF_UNSET_UINT;
-
-    return conf;
-}
-
-
-static char *
-ngx_http_counters_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
-{
-    ngx_http_counters_loc_conf_t *prev = parent;
-    ngx_http_counters_loc_conf_t *conf = child;
-
-    ngx_http_core_loc_conf_t          *clcf;
-    ngx_http_core_srv_conf_t          *cscf;
-    ngx_http_counters_loc_conf_t      *server;
-    ngx_http_counters_checked_conf_t  *checked;
-
-    ngx_conf_merge_ptr_value(conf->portal, prev->portal, NULL);
-    ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
-    ngx_conf_merge_value(conf->headers, prev->headers, 1);
-    ngx_conf_merge_uint_value(conf->time, prev->time,
-                              NGX_HTTP_COUNTERS_TIME_ORIGINAL);
-
-    if (conf->user == NULL) {
-        conf->user = prev->user;
-    }
-
-    if (conf->portal) {
-        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-        server = cscf->ctx->loc_conf[ngx_http_counters_module.ctx_index];
-        server->masked = 1;
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->noname) {
-        ngx_http_counters_merge_noname(clcf, parent, child);
-
-    } else if (ngx_http_counters_merge_user(cf, clcf, child) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    /* an "if" may have a proxy_pass of its own */
-
-    checked = child;
-    conf->own = (checked->handler && clcf->handler == checked->handler);
-
-    return NGX_CONF_OK;
-}
-
-
-/* an "if" or a limit_except goes on with the handler of its location */
-
-static void
-ngx_http_counters_merge_noname(ngx_http_core_loc_conf_t *clcf,
-    ngx_http_counters_checked_conf_t *prev,
-    ngx_http_counters_checked_conf_t *conf)
-{
-    conf->loc.status = prev->loc.status;
-    conf->loc.status_format = prev->loc.status_format;
-    conf->loc.purge = prev->loc.purge;
-    conf->loc.events = prev->loc.events;
-    conf->handler = prev->handler;
-
-    if (clcf->handler == NULL) {
-        clcf->handler = conf->handler;
-    }
-}
-
-
-/*
- * Where counters and counters_user are in effect the location is a managed
- * one.  An inherited counters_user leaves other handlers in their place.
- */
-
-static char *
-ngx_http_counters_merge_user(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
-    ngx_http_counters_checked_conf_t *conf)
-{
-    ngx_uint_t  own;
-
-    if (conf->loc.user == NULL) {
-        return NGX_CONF_OK;
-    }
-
-    own = (conf->line != 0);
-
-    if (conf->loc.portal == NULL) {
-
-        /* a server's may be meant for its locations */
-
-        if (own && clcf->name.len) {
-            return ngx_http_counters_user_error(cf, clcf, conf,
-                                                "has no \"counters\"");
-        }
-
-        return NGX_CONF_OK;
-    }
-
-    if (clcf->handler) {
-
-        if (own) {
-            return ngx_http_counters_user_error(cf, clcf, conf,
-                                     "conflicts with the location's handler");
-        }
-
-        return NGX_CONF_OK;
-    }
-
-    if (conf->loc.portal->webhook.kind == NGX_COUNTERS_CRED_NONE) {
-        return ngx_http_counters_user_error(cf, clcf, conf,
-                                    "needs a \"webhook\" of the portal");
-    }
-
-    conf->handler = ngx_http_counters_managed_handler;
-    clcf->handler = conf->handler;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_counters_user_error(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
-    ngx_http_counters_checked_conf_t *conf, char *text)
-{
-    if (conf->line) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"counters_user\" directive %s in %s:%ui",
-                      text, conf->file, conf->line);
-
-    } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "inherited \"counters_user\" directive %s in "
-                           "location \"%V\"", text, &clcf->name);
-    }
-
-    return NGX_CONF_ERROR;
-}
-
-
 static char *
 ngx_http_counters_set_portal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_counters_loc_conf_t *lcf = conf;
+    ngx_http_counters_location_t *location = conf;
 
-    ngx_str_t  *value;
+    ngx_str_t                     *value;
+    ngx_http_counters_loc_conf_t  *lcf;
 
     value = cf->args->elts;
+    lcf = &location->conf;
 
     if (lcf->portal != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
+
+    ngx_http_counters_place_set(cf, &location->portal);
 
     if (ngx_strcmp(value[1].data, "off") == 0) {
         lcf->portal = NULL;
@@ -444,12 +262,11 @@ ngx_http_counters_set_portal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_http_counters_set_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_counters_checked_conf_t *checked = conf;
+    ngx_http_counters_location_t *location = conf;
 
-    checked->file = cf->conf_file->file.name.data;
-    checked->line = cf->conf_file->line;
+    ngx_http_counters_place_set(cf, &location->user);
 
-    return ngx_http_set_complex_value_slot(cf, cmd, &checked->loc);
+    return ngx_http_set_complex_value_slot(cf, cmd, &location->conf);
 }
 
 
@@ -595,7 +412,7 @@ static char *
 ngx_http_counters_set_handler(ngx_conf_t *cf, void *conf,
     ngx_http_counters_portal_t **portal, ngx_http_handler_pt handler)
 {
-    ngx_http_counters_checked_conf_t *checked = conf;
+    ngx_http_counters_location_t *location = conf;
 
     ngx_http_core_loc_conf_t  *clcf;
 
@@ -609,7 +426,9 @@ ngx_http_counters_set_handler(ngx_conf_t *cf, void *conf,
         return "conflicts with another handler of this location";
     }
 
-    checked->handler = handler;
+    ngx_http_counters_place_set(cf, &location->task);
+
+    location->handler = handler;
     clcf->handler = handler;
 
     return ngx_http_counters_named_portal(cf, portal);
