@@ -23,7 +23,12 @@ typedef struct {
 
 static ngx_counters_suite_t  ngx_counters_suites[] = {
     { "zone", test_zone },
-    { "queue", test_queue },
+    { "evict", test_evict },
+    { "refusal", test_refusal },
+    { "lease", test_lease },
+    { "dispatch", test_dispatch },
+    { "quota", test_quota },
+    { "ahead", test_ahead },
     { "pace", test_pace },
     { "creds", test_creds },
     { "model", test_model },

@@ -2,8 +2,9 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * ngx_counters_queue.c: how fast calls leave, so that batches are full, there
- * is quota left for those who wait, and operating time for the next minute.
+ * ngx_counters_dispatch.c: how fast calls leave, so that batches are full,
+ * there is quota left for those who wait, and operating time for the next
+ * minute.
  */
 
 
@@ -16,7 +17,6 @@
 
 static ngx_counters_zone_t *pace_zone(void);
 static void due(ngx_counters_zone_t *zone, ngx_uint_t n, uint64_t now);
-static ngx_uint_t has_all(void *data, const u_char *digest);
 static void spend(ngx_counters_zone_t *zone, ngx_uint_t n);
 static void back(ngx_counters_zone_t *zone, ngx_uint_t split, uint64_t now);
 static void land(ngx_counters_zone_t *zone, uint64_t now);
@@ -32,7 +32,8 @@ ahead_company(void)
     zone = pace_zone();
     due(zone, 3, NOW);
 
-    is_int(dispatch(zone, 0, NOW), NGX_AGAIN, "refreshes ahead are in no hurry");
+    is_int(dispatch(zone, 0, NOW), NGX_AGAIN,
+           "refreshes ahead are in no hurry");
     is_int(delay, 1500, "for half of the three seconds that they are ahead");
     is_int(dispatch(zone, 0, NOW + 1499), NGX_AGAIN, "not yet");
     is_int(dispatch(zone, 0, NOW + 1500), NGX_OK, "now they leave");
@@ -252,7 +253,6 @@ static void
 operating(void)
 {
     uint64_t              now, reset;
-    ngx_uint_t            i, n;
     ngx_counters_zone_t  *zone;
 
     zone = pace_zone();
@@ -294,9 +294,18 @@ operating(void)
     ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
                                 now + 2000, 133000, reset);
     is_int(dispatch(zone, 0, now + 2001), NGX_OK, "at no cost the next may go");
+}
 
-    /* another method, another credential */
 
+/* another method, another credential */
+
+static void
+operating_others(void)
+{
+    uint64_t              reset;
+    ngx_counters_zone_t  *zone;
+
+    reset = (NOW + 5 * MINUTE) / 1000;
     zone = pace_zone();
     ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
                                 470000, reset);
@@ -331,9 +340,19 @@ operating(void)
     is_int(view.hold, NGX_COUNTERS_OPERATED, "a limit is a hold");
     is_int(view.hold_until, NOW + 5 * MINUTE + 1000,
            "until the last good answer's second is over");
+}
 
-    /* a portal without such limits */
 
+/* a portal without such limits */
+
+static void
+operating_unlimited(void)
+{
+    uint64_t              reset;
+    ngx_uint_t            i, n;
+    ngx_counters_zone_t  *zone;
+
+    reset = (NOW + 5 * MINUTE) / 1000;
     zone = pace_zone();
     zone->conf.bucket.rate = 0;
     ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
@@ -421,6 +440,8 @@ test_pace(void)
     shares();
     estimate();
     operating();
+    operating_others();
+    operating_unlimited();
     batch_hold();
     abandoned();
 
@@ -463,13 +484,6 @@ due(ngx_counters_zone_t *zone, ngx_uint_t n, uint64_t now)
     }
 
     ngx_counters_zone_ahead(zone, &workers[0], now, has_all, NULL);
-}
-
-
-static ngx_uint_t
-has_all(void *data, const u_char *digest)
-{
-    return 1;
 }
 
 

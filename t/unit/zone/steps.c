@@ -493,3 +493,80 @@ rnd(uint32_t n)
 
     return (uint32_t) ((seed * 0x2545f4914f6cdd1dULL) >> 32) % n;
 }
+
+
+void
+accept_cred(ngx_counters_zone_t *zone, ngx_uint_t cred)
+{
+    put(zone, key(cred, 999999), answer(NGX_COUNTERS_DATA, "{}",
+                                        NOW - 5 * 60000));
+}
+
+
+ngx_uint_t
+drain(ngx_counters_zone_t *zone, ngx_uint_t worker, uint64_t now,
+    ngx_uint_t max)
+{
+    ngx_uint_t  n;
+
+    for (n = 0; n < max; n++) {
+        if (dispatch(zone, worker, now) != NGX_OK) {
+            break;
+        }
+    }
+
+    return n;
+}
+
+
+ngx_int_t
+next(ngx_counters_zone_t *zone, ngx_uint_t worker, uint64_t now)
+{
+    zone->sh->turn = 0;
+
+    return dispatch(zone, worker, now);
+}
+
+
+const char *
+users(void)
+{
+    size_t       len;
+    ngx_uint_t   i;
+    static char  buf[1024];
+
+    buf[0] = '\0';
+
+    for (i = 0, len = 0; i < flight.n; i++) {
+        len += sprintf(buf + len, "%s%lu", i ? " " : "",
+                       (unsigned long) flight.keys[i].user);
+    }
+
+    return buf;
+}
+
+
+ngx_counters_key_t *
+im(ngx_uint_t cred, uint64_t user)
+{
+    ngx_counters_key_t  *k;
+
+    k = key(cred, user);
+    k->method = NGX_COUNTERS_IM;
+
+    return k;
+}
+
+
+ngx_uint_t
+has_all(void *data, const u_char *digest)
+{
+    return 1;
+}
+
+
+ngx_uint_t
+has_first(void *data, const u_char *cred)
+{
+    return ngx_memcmp(cred, digest(0), NGX_COUNTERS_DIGEST_LEN) == 0;
+}

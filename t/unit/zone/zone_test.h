@@ -133,10 +133,42 @@ int has_body(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 uint32_t rnd(uint32_t n);
 
 
+/* the portal has accepted the credential five minutes ago */
+
+void accept_cred(ngx_counters_zone_t *zone, ngx_uint_t cred);
+
+/* how many flights leave, "max" at most */
+
+ngx_uint_t drain(ngx_counters_zone_t *zone, ngx_uint_t worker, uint64_t now,
+    ngx_uint_t max);
+
+/* a dispatch that is no class's turn */
+
+ngx_int_t next(ngx_counters_zone_t *zone, ngx_uint_t worker, uint64_t now);
+
+/* who is in the last flight */
+
+const char *users(void);
+
+/* a key of im.counters.get */
+
+ngx_counters_key_t *im(ngx_uint_t cred, uint64_t user);
+
+/* workers that have all credentials, and the first one */
+
+ngx_uint_t has_all(void *data, const u_char *digest);
+ngx_uint_t has_first(void *data, const u_char *digest);
+
+
 /* the suites: nonzero if a test has failed */
 
 int test_zone(void);
-int test_queue(void);
+int test_evict(void);
+int test_refusal(void);
+int test_lease(void);
+int test_dispatch(void);
+int test_quota(void);
+int test_ahead(void);
 int test_pace(void);
 int test_creds(void);
 int test_model(void);

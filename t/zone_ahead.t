@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# Who refreshes what, and when.
+# What is refreshed before anybody asks.
 
 use v5.36;
 
@@ -9,4 +9,4 @@ use lib "$FindBin::Bin/lib";
 
 use Counters::Unit;
 
-Counters::Unit::run('queue');
+Counters::Unit::run('ahead');
