@@ -40,6 +40,7 @@ typedef struct {
 
     ngx_uint_t                  own;          /* the location's handler is
                                                  one of the module's */
+    ngx_http_handler_pt         next;         /* if not, see passed_quota */
     ngx_uint_t                  masked;       /* a server's: one of its
                                                  locations has a portal */
 } ngx_http_counters_loc_conf_t;
@@ -103,5 +104,6 @@ ngx_http_counters_stands(PORTAL, MEMORY, FROM_PORTAL, FROM_MEMORY);
 
 
 extern ngx_module_t  ngx_http_counters_module;
+
 
 #endif /* _NGX_HTTP_COUNTERS_CONF_H_INCLUDED_ */

@@ -11,15 +11,13 @@
 
 #include "ngx_http_counters_client_batch.h"
 #include "ngx_http_counters_handler.h"
-#include "ngx_counters_post.h"
 #include "ngx_http_counters_serve.h"
 
 
 #define NGX_HTTP_COUNTERS_ARGS  32
 
 
-static ngx_int_t ngx_http_counters_pass(ngx_http_request_t *r,
-    ngx_http_counters_ctx_t *ctx);
+static ngx_int_t ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx);
 static ngx_int_t ngx_http_counters_read_body(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx);
 static void ngx_http_counters_body_handler(ngx_http_request_t *r);
@@ -57,7 +55,7 @@ ngx_http_counters_handler(ngx_http_request_t *r)
     }
 
     if (ctx->worker == NULL) {
-        return ngx_http_counters_pass(r, ctx);
+        return ngx_http_counters_pass(ctx);
     }
 
     uri.len = r->uri.len;
@@ -67,7 +65,7 @@ ngx_http_counters_handler(ngx_http_request_t *r)
         || (path.method < NGX_COUNTERS_METHODS
             && !(lcf->portal->methods & (1 << path.method))))
     {
-        return ngx_http_counters_pass(r, ctx);
+        return ngx_http_counters_pass(ctx);
     }
 
     if (!ctx->body) {
@@ -80,7 +78,7 @@ ngx_http_counters_handler(ngx_http_request_t *r)
     rc = ngx_http_counters_parse(r, ctx, &path);
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_counters_pass(r, ctx);
+        return ngx_http_counters_pass(ctx);
     }
 
     if (rc != NGX_OK) {
@@ -92,7 +90,7 @@ ngx_http_counters_handler(ngx_http_request_t *r)
     rc = ngx_http_counters_serve(r, ctx);
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_counters_pass(r, ctx);
+        return ngx_http_counters_pass(ctx);
     }
 
     if (rc != NGX_DONE) {
@@ -106,15 +104,10 @@ ngx_http_counters_handler(ngx_http_request_t *r)
 /* not ours: on to the location's own handler, body and all */
 
 static ngx_int_t
-ngx_http_counters_pass(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
+ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx)
 {
     ctx->passed = 1;
     ctx->cache_status = NGX_HTTP_COUNTERS_PASS;
-
-    if (ctx->worker) {
-        ngx_counters_post_spent(ctx->worker, 1);
-        ngx_http_counters_count(ctx->worker, NGX_COUNTERS_STAT_PASS, 1);
-    }
 
     return NGX_DECLINED;
 }
@@ -132,13 +125,13 @@ ngx_http_counters_read_body(ngx_http_request_t *r,
     none = (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked);
 
     if (r->method == NGX_HTTP_GET || r->method == NGX_HTTP_HEAD) {
-        return none ? NGX_OK : ngx_http_counters_pass(r, ctx);
+        return none ? NGX_OK : ngx_http_counters_pass(ctx);
     }
 
     if (r->method != NGX_HTTP_POST
         || r->headers_in.content_length_n > NGX_HTTP_COUNTERS_BODY_MAX)
     {
-        return ngx_http_counters_pass(r, ctx);
+        return ngx_http_counters_pass(ctx);
     }
 
     if (none) {

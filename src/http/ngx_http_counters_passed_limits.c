@@ -52,7 +52,7 @@ ngx_http_counters_header_filter(ngx_http_request_t *r)
 
         ctx = ngx_http_get_module_ctx(r, ngx_http_counters_module);
 
-        if (ctx && ctx->passed && ctx->worker && r->upstream) {
+        if (ctx && ctx->sent) {
             ctx->watched = 1;
             r->filter_need_in_memory = 1;
         }

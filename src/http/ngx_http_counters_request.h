@@ -56,7 +56,12 @@ struct ngx_http_counters_ctx_s {
     unsigned                           body:1;     /* has been read */
     unsigned                           passed:1;   /* for the next handler */
     unsigned                           bypass:1;
+    unsigned                           sent:1;     /* to the portal */
     unsigned                           watched:1;  /* passed_limits */
+
+    /* the upstream's own, see passed_quota */
+    ngx_int_t                        (*create_request)(ngx_http_request_t *r);
+    ngx_int_t                        (*reinit_request)(ngx_http_request_t *r);
 
     /* for the variables, Cache-Status and Age */
     ngx_http_counters_cache_status_e   cache_status;

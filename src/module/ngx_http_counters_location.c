@@ -6,6 +6,7 @@
 
 #include "ngx_http_counters_location.h"
 #include "ngx_http_counters_managed.h"
+#include "ngx_http_counters_passed_quota.h"
 
 
 static void ngx_http_counters_location_noname(ngx_http_core_loc_conf_t *clcf,
@@ -90,6 +91,8 @@ ngx_http_counters_location_merge(ngx_conf_t *cf, void *parent, void *child)
     /* an "if" may have a proxy_pass of its own */
 
     conf->own = (location->handler && clcf->handler == location->handler);
+
+    ngx_http_counters_passed_quota_wrap(clcf, prev, conf);
 
     return NGX_CONF_OK;
 }
