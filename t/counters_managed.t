@@ -36,6 +36,8 @@ $t->config(<<'EOF', workers => 2);
             counters      acme;
             counters_user $http_x_user;
         }
+        location /m/ { counters acme; counters_user $http_x_user; }
+        location = /exact.counters.get { counters acme; counters_user $http_x_user; }
         location = /short {
             counters      short;
             counters_user $http_x_user;
@@ -137,6 +139,29 @@ for my $method (qw(im.counters.get batch profile tasks.task.get user.current),
 refused(403, 'a method in JSON', 5, POST => '/counters', type => $JSON,
         body => '{"method":"im.counters.get"}');
 
+# the method as the last part of the path
+
+for my $path (qw(im.counters.get IM.Counters.Get im.counters.get/ im.counters.get.json
+                 im.counters.get.json// im%2Ecounters%2eget profile/user.get a.b c/a.b
+                 .a a. im..counters.get tasks.task.counters.get.xml counters.xml
+                 tasks.task.counters.get.JSON user.current//), "$METHOD.get")
+{
+    refused(403, "path /m/$path", 5, GET => "/m/$path");
+}
+
+refused(403, 'a method in the path of one address', 5, GET => '/exact.counters.get');
+refused(403, 'a method in the path, POST', 5, POST => '/m/im.counters.get', @FORM,
+        body => 'groupId=7');
+refused(403, 'in the path, an allowed one as an argument', 5,
+        GET => "/m/im.counters.get?method=$METHOD");
+refused(403, 'an allowed one in the path, another as an argument', 5,
+        GET => "/m/$METHOD?method=im.counters.get");
+refused(403, 'the same, as JSON', 5, POST => "/m/$METHOD", type => $JSON,
+        body => '{"method":"im.counters.get"}');
+refused(401, 'a method in the path, nobody', undef, GET => '/m/im.counters.get');
+refused(400, 'a method in the path, an argument unknown', 5,
+        GET => '/m/im.counters.get?filter=1');
+
 my @BAD = ('filter=1', 'userid=5', 'USERID=5', 'cmd[a]=profile', 'cmd=profile', 'halt=1',
            'groupId[]=7', 'groupId[a]=7', 'userId[]=5', 'type[]=view_all',
            'groupId=7&groupId=7', 'userId=5&userId=6', 'userId=6&userId=5',
@@ -202,6 +227,16 @@ for my $call (
     [ 'himself in JSON', '1/5/0/view_all', POST => '/counters', type => $JSON,
       body => '{"userId":5,"groupId":0}' ],
     [ 'method', '1/5/0/view_all', GET => "/counters?method=$METHOD" ],
+    [ 'method in the path', '1/5/0/view_all', GET => "/m/$METHOD" ],
+    [ 'method in the path, with all', '1/5/0/view_all',
+      GET => '/m/x//TASKS.Task.Counters.Get.json//?userId=5' ],
+    [ 'method in the path, POST', '1/5/7/view_all', POST => "/m/$METHOD/", @FORM,
+      body => 'groupId=7' ],
+    [ 'method in path and query', '1/5/0/view_all', GET => "/m/$METHOD?method=$METHOD" ],
+    map({ [ "no method in the path: /m/$_", '1/5/0/view_all', GET => "/m/$_" ] }
+        qw(counters batch profile counters.json a.b/counters counters-1.0 v2.0 a_b.c)),
+    [ 'no method in the path: /m/', '1/5/0/view_all', GET => '/m/' ],
+    [ 'no method in the path: dots', '1/5/0/view_all', GET => '/m/...' ],
     [ 'method in capitals', '1/5/0/view_all',
       GET => '/counters?method=TASKS.Task.Counters.Get' ],
     [ 'method in a form', '1/5/0/view_all', POST => '/counters', @FORM,

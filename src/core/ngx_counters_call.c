@@ -7,6 +7,8 @@
 #include "ngx_counters_call.h"
 
 
+static int ngx_counters_call_allowed(const ngx_counters_str_t *uri,
+    const ngx_counters_arg_t *method);
 static int ngx_counters_call_refuse(ngx_counters_refusal_t *refusal,
     int status, const char *error, const char *description);
 
@@ -49,9 +51,10 @@ ngx_counters_call_parse(const ngx_counters_path_t *path,
 
 
 int
-ngx_counters_call_managed(const ngx_counters_str_t *user,
-    const ngx_counters_args_t *query, const ngx_counters_args_t *body,
-    ngx_counters_call_t *call, ngx_counters_refusal_t *refusal)
+ngx_counters_call_managed(const ngx_counters_str_t *uri,
+    const ngx_counters_str_t *user, const ngx_counters_args_t *query,
+    const ngx_counters_args_t *body, ngx_counters_call_t *call,
+    ngx_counters_refusal_t *refusal)
 {
     uint64_t                   own;
     unsigned                   allowed;
@@ -88,13 +91,12 @@ ngx_counters_call_managed(const ngx_counters_str_t *user,
                                         "The method is no string");
     }
 
-    call->method = method ? ngx_counters_method(&method->value)
-                          : NGX_COUNTERS_TASKS;
-
-    if (call->method != NGX_COUNTERS_TASKS) {
+    if (!ngx_counters_call_allowed(uri, method)) {
         return ngx_counters_call_refuse(refusal, 403, "ACCESS_DENIED",
                                         "The method is not allowed here");
     }
+
+    call->method = NGX_COUNTERS_TASKS;
 
     if (ngx_counters_params_call(found, own, call) != NGX_COUNTERS_OK) {
         return ngx_counters_call_refuse(refusal, 400, "INVALID_REQUEST",
@@ -107,6 +109,25 @@ ngx_counters_call_managed(const ngx_counters_str_t *user,
     }
 
     return NGX_COUNTERS_OK;
+}
+
+
+/* im.counters.get would show what is the webhook owner's */
+
+static int
+ngx_counters_call_allowed(const ngx_counters_str_t *uri,
+    const ngx_counters_arg_t *method)
+{
+    ngx_counters_str_t  name;
+
+    if (ngx_counters_path_method(uri, &name) == NGX_COUNTERS_OK
+        && ngx_counters_method(&name) != NGX_COUNTERS_TASKS)
+    {
+        return 0;
+    }
+
+    return method == NULL
+           || ngx_counters_method(&method->value) == NGX_COUNTERS_TASKS;
 }
 
 

@@ -27,7 +27,9 @@ int ngx_counters_call_parse(const ngx_counters_path_t *path,
     ngx_counters_call_t *call);
 
 /*
- * A managed location: "user" is whom nginx vouches for.  Returns
+ * A managed location: "user" is whom nginx vouches for, "uri" the decoded
+ * path.  The method may be the last part of the path or an argument; what is
+ * named in both places must be allowed in both.  Returns
  * NGX_COUNTERS_OK or the HTTP status of the refusal (400, 401, 403) with
  * "error" and "description" pointing to constants.
  */
@@ -37,9 +39,10 @@ typedef struct {
     const char              *description;
 } ngx_counters_refusal_t;
 
-int ngx_counters_call_managed(const ngx_counters_str_t *user,
-    const ngx_counters_args_t *query, const ngx_counters_args_t *body,
-    ngx_counters_call_t *call, ngx_counters_refusal_t *refusal);
+int ngx_counters_call_managed(const ngx_counters_str_t *uri,
+    const ngx_counters_str_t *user, const ngx_counters_args_t *query,
+    const ngx_counters_args_t *body, ngx_counters_call_t *call,
+    ngx_counters_refusal_t *refusal);
 
 
 #endif /* _NGX_COUNTERS_CALL_H_INCLUDED_ */

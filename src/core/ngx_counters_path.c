@@ -128,6 +128,43 @@ ngx_counters_call_path(const ngx_counters_str_t *uri,
 }
 
 
+int
+ngx_counters_path_method(const ngx_counters_str_t *uri,
+    ngx_counters_str_t *name)
+{
+    int             dot, letter;
+    size_t          i;
+    unsigned char   ch, *end;
+
+    end = uri->data + uri->len;
+
+    if (ngx_counters_path_segment(uri->data, &end, name) != NGX_COUNTERS_OK) {
+        return NGX_COUNTERS_DECLINED;
+    }
+
+    ngx_counters_path_json(name);
+
+    dot = 0;
+    letter = 0;
+
+    for (i = 0; i < name->len; i++) {
+        ch = name->data[i];
+
+        if (ch == '.') {
+            dot = 1;
+
+        } else if ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')) {
+            letter = 1;
+
+        } else {
+            return NGX_COUNTERS_DECLINED;
+        }
+    }
+
+    return dot && letter ? NGX_COUNTERS_OK : NGX_COUNTERS_DECLINED;
+}
+
+
 /*
  * The last segment before *end; trailing slashes are skipped, *end becomes
  * the slash before the segment.

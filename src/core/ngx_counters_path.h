@@ -82,5 +82,15 @@ int ngx_counters_webhook(const ngx_counters_str_t *s,
 int ngx_counters_call_path(const ngx_counters_str_t *uri,
     ngx_counters_path_t *path);
 
+/*
+ * Whether the last part of a decoded path is the name of a REST method, known
+ * or not: letters and dots, one of each at least; .json and slashes after it
+ * are no part of it.  NGX_COUNTERS_OK with "name" pointing into "uri", or
+ * NGX_COUNTERS_DECLINED.
+ */
+
+int ngx_counters_path_method(const ngx_counters_str_t *uri,
+    ngx_counters_str_t *name);
+
 
 #endif /* _NGX_COUNTERS_PATH_H_INCLUDED_ */

@@ -161,7 +161,7 @@ ngx_http_counters_managed_call(ngx_http_request_t *r,
 {
     ngx_int_t            rc;
     ngx_str_t            value;
-    ngx_counters_str_t   user;
+    ngx_counters_str_t   uri, user;
     ngx_counters_args_t  query, body;
     ngx_counters_arg_t   query_args[NGX_HTTP_COUNTERS_MANAGED_ARGS];
     ngx_counters_arg_t   body_args[NGX_HTTP_COUNTERS_MANAGED_ARGS];
@@ -169,6 +169,9 @@ ngx_http_counters_managed_call(ngx_http_request_t *r,
     if (ngx_http_complex_value(r, lcf->user, &value) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    uri.len = r->uri.len;
+    uri.data = r->uri.data;
 
     user.len = value.len;
     user.data = value.data;
@@ -190,7 +193,7 @@ ngx_http_counters_managed_call(ngx_http_request_t *r,
         return NGX_HTTP_BAD_REQUEST;
     }
 
-    return ngx_counters_call_managed(&user, &query, &body, call, refusal);
+    return ngx_counters_call_managed(&uri, &user, &query, &body, call, refusal);
 }
 
 

@@ -120,15 +120,23 @@ run(const ngx_counters_str_t *uri, const ngx_counters_args_t *query,
     ngx_counters_call_t             call;
     ngx_counters_cred_t             cred;
     ngx_counters_path_t             path;
+    ngx_counters_str_t              name;
     ngx_counters_refusal_t          refusal;
     static ngx_counters_commands_t  cmds;
 
-    rc = ngx_counters_call_managed(uri, query, body, &call, &refusal);
+    rc = ngx_counters_call_managed(uri, uri, query, body, &call, &refusal);
 
     if (rc == NGX_COUNTERS_OK) {
         check_call(&call);
 
     } else if (rc != 400 && rc != 401 && rc != 403) {
+        abort();
+    }
+
+    if (ngx_counters_path_method(uri, &name) == NGX_COUNTERS_OK
+        && (name.len < 2 || name.data < uri->data
+            || name.data + name.len > uri->data + uri->len))
+    {
         abort();
     }
 

@@ -335,6 +335,19 @@ static const case_t  managed[] = {
     { "empty method", "7", "method=", NULL, "", NULL, "403 ACCESS_DENIED" },
     { "method with a suffix", "7", "method=" M ".json", NULL, "", NULL,
       "403 ACCESS_DENIED" },
+    { "a method in the path", "7/m/" M, "", NULL, "", NULL, "7,0,0" },
+    { "a method in path and query", "7/" M ".json/", "method=" M, NULL, "",
+      NULL, "7,0,0" },
+    { "another in the path", "7/m/user.get", "", NULL, "", NULL,
+      "403 ACCESS_DENIED" },
+    { "im in the path", "7/m/im.counters.get", "", NULL, "", NULL,
+      "403 ACCESS_DENIED" },
+    { "im in the path, not in the query", "7/im.counters.get", "method=" M,
+      NULL, "", NULL, "403 ACCESS_DENIED" },
+    { "im in the query, not in the path", "7/" M, "method=im.counters.get",
+      NULL, "", NULL, "403 ACCESS_DENIED" },
+    { "a method in the path, no user", "/m/im.counters.get", "", NULL, "",
+      NULL, "401 NO_AUTH_FOUND" },
     { "a number for a method", "7", "", JSON, "{\"method\":1}", NULL,
       "400 INVALID_REQUEST" },
     { NULL, NULL, NULL, NULL, NULL, NULL, NULL }
@@ -390,14 +403,16 @@ run_managed(const case_t *c)
 {
     int                     rc;
     request_t               r;
-    ngx_counters_str_t      user;
+    ngx_counters_str_t      uri, user;
     ngx_counters_call_t     call;
     ngx_counters_refusal_t  refusal;
 
     for ( /* void */ ; c->name; c++) {
         request_args(&r, c);
+        uri = str(strchr(c->path, '/') ? strchr(c->path, '/') : "/counters");
         user = str(c->path);
-        rc = ngx_counters_call_managed(&user, &r.query, &r.body, &call,
+        user.len = strcspn(c->path, "/");
+        rc = ngx_counters_call_managed(&uri, &user, &r.query, &r.body, &call,
                                        &refusal);
 
         if (rc == NGX_COUNTERS_OK) {

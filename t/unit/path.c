@@ -118,6 +118,39 @@ static const path_t  webhooks[] = {
 };
 
 
+/* the name of a method at the end, known or not */
+
+static const path_t  methods[] = {
+    { "/tasks.task.counters.get", "tasks.task.counters.get" },
+    { "/m/IM.Counters.Get", "IM.Counters.Get" },
+    { "/m/user.get/", "user.get" },
+    { "/m/user.get.json", "user.get" },
+    { "/m//user.get.json///", "user.get" },
+    { "/m/user.get.JSON", "user.get.JSON" },
+    { "/m/user.get.xml", "user.get.xml" },
+    { "/m/user.get.json.json", "user.get.json" },
+    { "/m/a..b", "a..b" },
+    { "/.a", ".a" },
+    { "/a.", "a." },
+    { "/.json", ".json" },
+
+    { "", NULL },
+    { "/", NULL },
+    { "///", NULL },
+    { "user.get", NULL },
+    { "/m/user", NULL },
+    { "/m/user.json", NULL },
+    { "/user.get/m", NULL },
+    { "/m/...", NULL },
+    { "/m/user.get2", NULL },
+    { "/m/user_get.x", NULL },
+    { "/m/user.get:", NULL },
+    { "/m/user.get\xc3\xa4", NULL },
+    { "/m/user get.x", NULL },
+    { NULL, NULL }
+};
+
+
 static char  text[512];
 
 
@@ -163,6 +196,26 @@ run_paths(void)
 
         is_str(text, strlen(text), c->out ? c->out : "declined", "path %s",
                label(c->in));
+    }
+}
+
+
+static void
+run_ends(void)
+{
+    const path_t        *c;
+    ngx_counters_str_t   s, name;
+
+    for (c = methods; c->in; c++) {
+        s = str(c->in);
+
+        if (ngx_counters_path_method(&s, &name) != NGX_COUNTERS_OK) {
+            ok(c->out == NULL, "no method at the end: %s", label(c->in));
+            continue;
+        }
+
+        is_str((char *) name.data, name.len, c->out ? c->out : "none",
+               "the method at the end of %s", label(c->in));
     }
 }
 
@@ -214,6 +267,7 @@ int
 main(void)
 {
     run_paths();
+    run_ends();
     run_webhooks();
     run_methods();
 
