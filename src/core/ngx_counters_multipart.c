@@ -100,7 +100,10 @@ ngx_counters_multipart_args(ngx_counters_args_t *args,
 }
 
 
-/* makes the delimiter between parts: CR LF, two hyphens, the boundary */
+/*
+ * Makes the delimiter between parts: CR LF, two hyphens, the boundary.  Some
+ * clients say their charset beside it, which means nothing to PHP.
+ */
 
 static int
 ngx_counters_multipart_boundary(ngx_counters_str_t *delimiter,
@@ -117,21 +120,45 @@ ngx_counters_multipart_boundary(ngx_counters_str_t *delimiter,
     end = p + content_type->len;
 
     if (ngx_counters_args_type(&p, end, "multipart/form-data")
-        != NGX_COUNTERS_OK
-        || ngx_counters_multipart_parameter(&p, end, &name, &value)
-           != NGX_COUNTERS_OK
-        || p != end
-        || !ngx_counters_args_is(&name, "boundary")
-        || value.len == 0 || value.len > NGX_COUNTERS_BOUNDARY_LEN)
+        != NGX_COUNTERS_OK)
     {
         return NGX_COUNTERS_DECLINED;
     }
 
-    memcpy(delimiter->data, "\r\n--", 4);
-    memcpy(delimiter->data + 4, value.data, value.len);
-    delimiter->len = 4 + value.len;
+    delimiter->len = 0;
 
-    return NGX_COUNTERS_OK;
+    while (p < end) {
+
+        if (ngx_counters_multipart_parameter(&p, end, &name, &value)
+            != NGX_COUNTERS_OK)
+        {
+            return NGX_COUNTERS_DECLINED;
+        }
+
+        if (ngx_counters_args_is(&name, "charset")
+            && ngx_counters_args_is(&value, "UTF-8"))
+        {
+            continue;
+        }
+
+        if (!ngx_counters_args_is(&name, "boundary") || delimiter->len
+            || value.len == 0 || value.len > NGX_COUNTERS_BOUNDARY_LEN)
+        {
+            return NGX_COUNTERS_DECLINED;
+        }
+
+        /* to PHP the boundary would end in that space */
+
+        if (p < end && (p[-1] == ' ' || p[-1] == '\t')) {
+            return NGX_COUNTERS_DECLINED;
+        }
+
+        memcpy(delimiter->data, "\r\n--", 4);
+        memcpy(delimiter->data + 4, value.data, value.len);
+        delimiter->len = 4 + value.len;
+    }
+
+    return delimiter->len ? NGX_COUNTERS_OK : NGX_COUNTERS_DECLINED;
 }
 
 
