@@ -41,6 +41,8 @@ typedef struct {
     ngx_uint_t                  own;          /* the location's handler is
                                                  one of the module's */
     ngx_http_handler_pt         next;         /* if not, see passed_quota */
+    ngx_hash_t                 *hidden;       /* headers, NULL: none; see
+                                                 cors */
     ngx_uint_t                  masked;       /* a server's: one of its
                                                  locations has a portal */
 } ngx_http_counters_loc_conf_t;

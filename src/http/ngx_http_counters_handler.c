@@ -10,6 +10,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_counters_client_batch.h"
+#include "ngx_http_counters_cors.h"
 #include "ngx_http_counters_handler.h"
 #include "ngx_http_counters_serve.h"
 
@@ -17,7 +18,6 @@
 #define NGX_HTTP_COUNTERS_ARGS  32
 
 
-static ngx_int_t ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx);
 static ngx_int_t ngx_http_counters_read_body(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx);
 static void ngx_http_counters_body_handler(ngx_http_request_t *r);
@@ -85,6 +85,7 @@ ngx_http_counters_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ctx->origin = ngx_http_counters_cors_origin(r);
     ctx->bypass = (ngx_http_test_predicates(r, lcf->bypass) == NGX_DECLINED);
 
     rc = ngx_http_counters_serve(r, ctx);
@@ -98,18 +99,6 @@ ngx_http_counters_handler(ngx_http_request_t *r)
     }
 
     return NGX_DONE;
-}
-
-
-/* not ours: on to the location's own handler, body and all */
-
-static ngx_int_t
-ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx)
-{
-    ctx->passed = 1;
-    ctx->cache_status = NGX_HTTP_COUNTERS_PASS;
-
-    return NGX_DECLINED;
 }
 
 

@@ -46,6 +46,16 @@ ngx_http_counters_get_ctx(ngx_http_request_t *r)
 
 
 ngx_int_t
+ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx)
+{
+    ctx->passed = 1;
+    ctx->cache_status = NGX_HTTP_COUNTERS_PASS;
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
 ngx_http_counters_args(ngx_http_request_t *r, ngx_counters_args_t *query,
     ngx_counters_args_t *body)
 {

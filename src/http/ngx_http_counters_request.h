@@ -52,6 +52,8 @@ struct ngx_http_counters_ctx_s {
     ngx_event_t                        deadline;   /* of a parked request */
     ngx_msec_t                         parked;     /* ngx_current_msec */
 
+    ngx_str_t                         *origin;     /* another one, or NULL */
+
     unsigned                           managed:1;
     unsigned                           body:1;     /* has been read */
     unsigned                           passed:1;   /* for the next handler */
@@ -79,6 +81,10 @@ struct ngx_http_counters_ctx_s {
 
 ngx_http_counters_ctx_t *ngx_http_counters_create_ctx(ngx_http_request_t *r,
     ngx_http_counters_portal_t *portal);
+
+/* for the location's own handler, body and all; NGX_DECLINED */
+
+ngx_int_t ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx);
 
 /* NULL for a request the module has not seen */
 

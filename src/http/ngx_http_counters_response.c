@@ -10,6 +10,7 @@
 
 #include "ngx_counters_json.h"
 #include "ngx_counters_reply.h"
+#include "ngx_http_counters_cors.h"
 #include "ngx_http_counters_response.h"
 #include "ngx_http_counters_variables.h"
 
@@ -119,8 +120,9 @@ ngx_http_counters_response_error(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_uint_t status, const char *error,
     const char *description, time_t retry_after)
 {
-    ngx_str_t         body;
-    ngx_table_elt_t  *h;
+    ngx_str_t                      body, name;
+    ngx_table_elt_t               *h;
+    ngx_http_counters_loc_conf_t  *lcf;
 
     body.data = ngx_pnalloc(r->pool, ngx_strlen(error)
                                      + ngx_strlen(description) + 64);
@@ -139,12 +141,18 @@ ngx_http_counters_response_error(ngx_http_request_t *r,
 
     /* without this a browser would hide the error from its page */
 
-    h = ngx_http_counters_push_header(r, "Access-Control-Allow-Origin");
-    if (h == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    ngx_str_set(&name, "Access-Control-Allow-Origin");
 
-    ngx_str_set(&h->value, "*");
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
+
+    if (!ngx_http_counters_cors_withheld(lcf, &name)) {
+        h = ngx_http_counters_push_header(r, "Access-Control-Allow-Origin");
+        if (h == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ngx_str_set(&h->value, "*");
+    }
 
     if (retry_after > 0) {
         h = ngx_http_counters_push_header(r, "Retry-After");
@@ -192,8 +200,12 @@ ngx_http_counters_response_allow(ngx_http_request_t *r, const char *methods)
 static ngx_int_t
 ngx_http_counters_portal_headers(ngx_http_request_t *r, ngx_str_t *headers)
 {
-    u_char           *p, *last, *colon, *end;
-    ngx_table_elt_t  *h;
+    u_char                        *p, *last, *colon, *end;
+    ngx_str_t                      name;
+    ngx_table_elt_t               *h;
+    ngx_http_counters_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
 
     p = headers->data;
     last = p + headers->len;
@@ -213,8 +225,16 @@ ngx_http_counters_portal_headers(ngx_http_request_t *r, ngx_str_t *headers)
                == 0)
         {
             ngx_http_counters_content_type(r, colon + 2, end - colon - 2);
+            p = end + 2;
+            continue;
+        }
 
-        } else {
+        name.len = colon - p;
+        name.data = p;
+
+        if ((!lcf->own && lcf->hidden == NULL)
+            || !ngx_http_counters_cors_withheld(lcf, &name))
+        {
             h = ngx_list_push(&r->headers_out.headers);
             if (h == NULL) {
                 return NGX_ERROR;
@@ -223,8 +243,7 @@ ngx_http_counters_portal_headers(ngx_http_request_t *r, ngx_str_t *headers)
             ngx_memzero(h, sizeof(ngx_table_elt_t));
 
             h->hash = 1;
-            h->key.data = p;
-            h->key.len = colon - p;
+            h->key = name;
             h->value.data = colon + 2;
             h->value.len = end - colon - 2;
         }

@@ -10,6 +10,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_counters_client_batch.h"
+#include "ngx_http_counters_cors.h"
 #include "ngx_http_counters_response.h"
 #include "ngx_http_counters_serve.h"
 
@@ -24,6 +25,8 @@
 #define NGX_HTTP_COUNTERS_SLACK       1500
 
 
+static ngx_uint_t ngx_http_counters_serve_fits(ngx_http_counters_ctx_t *ctx,
+    ngx_http_counters_item_t *item);
 static ngx_int_t ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item);
 static ngx_int_t ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
@@ -67,7 +70,8 @@ ngx_http_counters_serve(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
         rc = ngx_http_counters_refresh_look(ctx->worker, &item->waiter);
 
         if (rc != NGX_ERROR) {
-            rc = ngx_http_counters_decide(ctx, item);
+            rc = ngx_http_counters_serve_fits(ctx, item)
+                 ? ngx_http_counters_decide(ctx, item) : NGX_DECLINED;
         }
 
         if (rc == NGX_AGAIN) {
@@ -85,6 +89,22 @@ ngx_http_counters_serve(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
     }
 
     return ngx_http_counters_answer(r, ctx);
+}
+
+
+/*
+ * Whether what there is may be shown to the origin of the client's page, or
+ * there is nothing yet.
+ */
+
+static ngx_uint_t
+ngx_http_counters_serve_fits(ngx_http_counters_ctx_t *ctx,
+    ngx_http_counters_item_t *item)
+{
+    return ctx->origin == NULL
+           || item->waiter.view.kind == NGX_COUNTERS_EMPTY
+           || ngx_http_counters_cors_fits(&item->waiter.view.headers,
+                                          ctx->origin);
 }
 
 
@@ -470,6 +490,7 @@ ngx_http_counters_kept(ngx_counters_view_t *view)
 static void
 ngx_http_counters_finish(ngx_http_counters_ctx_t *ctx)
 {
+    ngx_int_t            rc;
     ngx_msec_t           waited;
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
@@ -494,11 +515,25 @@ ngx_http_counters_finish(ngx_http_counters_ctx_t *ctx)
         ngx_del_timer(&ctx->deadline);
     }
 
-    ngx_http_finalize_request(r, ngx_http_counters_answer(r, ctx));
+    rc = ngx_http_counters_answer(r, ctx);
+
+    if (rc == NGX_DECLINED) {
+        (void) ngx_http_counters_pass(ctx);
+
+        r->read_event_handler = ngx_http_block_reading;
+        r->write_event_handler = ngx_http_core_run_phases;
+
+        ngx_http_core_run_phases(r);
+
+    } else {
+        ngx_http_finalize_request(r, rc);
+    }
 
     ngx_http_run_posted_requests(c);
 }
 
+
+/* NGX_DECLINED: none that the client's page could read */
 
 static ngx_int_t
 ngx_http_counters_answer(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
@@ -512,6 +547,10 @@ ngx_http_counters_answer(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
         if (item == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
+    }
+
+    if (!ngx_http_counters_serve_fits(ctx, item)) {
+        return NGX_DECLINED;
     }
 
     ctx->cache_status = item->cache_status;

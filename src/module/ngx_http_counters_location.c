@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_counters_cors.h"
 #include "ngx_http_counters_location.h"
 #include "ngx_http_counters_managed.h"
 #include "ngx_http_counters_passed_quota.h"
@@ -91,6 +92,8 @@ ngx_http_counters_location_merge(ngx_conf_t *cf, void *parent, void *child)
     /* an "if" may have a proxy_pass of its own */
 
     conf->own = (location->handler && clcf->handler == location->handler);
+
+    conf->hidden = ngx_http_counters_cors_hidden(cf);
 
     ngx_http_counters_passed_quota_wrap(clcf, prev, conf);
 

@@ -54,8 +54,9 @@ typedef struct {
     time_t                    retry_after;  /* seconds, -1 if not given */
     ngx_str_t                 headers;  /* "Name: value" CR LF each:
                                            Content-Type first (if any), then
-                                           Access-Control-* and
-                                           X-Content-Type-Options; no others */
+                                           Access-Control-*, unless it varies
+                                           by origin, X-Content-Type-Options;
+                                           no others */
     ngx_str_t                 body;
 } ngx_counters_fetch_result_t;
 

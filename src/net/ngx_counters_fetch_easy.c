@@ -20,6 +20,7 @@ static size_t ngx_counters_fetch_easy_write(char *p, size_t size, size_t n,
 static time_t ngx_counters_fetch_easy_retry_after(CURL *easy);
 static u_char *ngx_counters_fetch_easy_headers(CURL *easy, u_char *p,
     u_char *last);
+static ngx_uint_t ngx_counters_fetch_easy_varies(CURL *easy);
 static u_char *ngx_counters_fetch_easy_header(struct curl_header *h,
     u_char *p, u_char *last);
 
@@ -371,6 +372,7 @@ ngx_counters_fetch_retry_after(u_char *p, size_t len)
 static u_char *
 ngx_counters_fetch_easy_headers(CURL *easy, u_char *p, u_char *last)
 {
+    ngx_uint_t           varies;
     struct curl_header  *h;
 
     if (curl_easy_header(easy, "Content-Type", 0, CURLH_HEADER, -1, &h)
@@ -379,6 +381,7 @@ ngx_counters_fetch_easy_headers(CURL *easy, u_char *p, u_char *last)
         p = ngx_counters_fetch_easy_header(h, p, last);
     }
 
+    varies = ngx_counters_fetch_easy_varies(easy);
     h = NULL;
 
     for ( ;; ) {
@@ -391,16 +394,43 @@ ngx_counters_fetch_easy_headers(CURL *easy, u_char *p, u_char *last)
         if (ngx_strcasecmp((u_char *) h->name,
                            (u_char *) "X-Content-Type-Options")
             == 0
-            || ngx_strncasecmp((u_char *) h->name,
-                               (u_char *) "Access-Control-",
-                               sizeof("Access-Control-") - 1)
-               == 0)
+            || (!varies
+                && ngx_strncasecmp((u_char *) h->name,
+                                   (u_char *) "Access-Control-",
+                                   sizeof("Access-Control-") - 1)
+                   == 0))
         {
             p = ngx_counters_fetch_easy_header(h, p, last);
         }
     }
 
     return p;
+}
+
+
+/* what it says of origins is for a request without one, and for no other */
+
+static ngx_uint_t
+ngx_counters_fetch_easy_varies(CURL *easy)
+{
+    size_t               i;
+    u_char              *p;
+    struct curl_header  *h;
+
+    for (i = 0;
+         curl_easy_header(easy, "Vary", i, CURLH_HEADER, -1, &h) == CURLHE_OK;
+         i++)
+    {
+        p = (u_char *) h->value;
+
+        if (ngx_strchr(p, '*')
+            || ngx_strcasestrn(p, "origin", sizeof("origin") - 2))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
