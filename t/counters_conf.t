@@ -13,8 +13,9 @@ use Counters::ConfTest;
 
 my $portals = <<"EOT";
 counters_portal acme { url https://a; webhook 1/${SECRET}abcdefgh;
-events_token ${SECRET}8901234567; }
+ahead 5m; events_token ${SECRET}8901234567; }
 counters_portal bare { url https://b; }
+allow all;
 EOT
 
 sub ok_in ($name, $http) {
@@ -88,7 +89,7 @@ fails_in(@$_) for
     ['headers twice', "counters_headers on;\ncounters_headers on; #!",
         qr/"counters_headers" directive is duplicate/],
     ['time without sense', "counters_time now; #!",
-        qr/invalid value "now" in "counters_time" directive/],
+        qr/invalid value "now" in "counters_time" directive, it must be original or current/],
     ['time of nothing', "counters_time ''; #!",
         qr/invalid value "" in "counters_time" directive/],
     ['time twice', "counters_time current;\ncounters_time current; #!",
@@ -113,7 +114,7 @@ fails_in(@$_) for
         qr/unknown portal "none" in "counters_status"/],
     ['status of an unknown format',
         "server { location = /s {\ncounters_status acme xml; #!\n} }",
-        qr/"xml" in "counters_status"/],
+        qr/"xml" in "counters_status" directive, it must be html, json or prometheus/],
     ['status in http', "counters_status acme; #!",
         qr/"counters_status" directive is not allowed here/],
     ['status twice', "server { location = /s {\ncounters_status acme;\n"

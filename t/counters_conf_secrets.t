@@ -33,7 +33,7 @@ $ENV{COUNTERS_HOOK} = "1/$code";
 $ENV{COUNTERS_EMPTY} = '';
 delete $ENV{COUNTERS_NONE};
 
-portal_ok(@$_) for
+portal_ok($_->[0], "$_->[1]\nahead 5m;") for
     ['webhook', "webhook 1/$code;"],
     ['webhook from a file', 'webhook file:hook;'],
     ['webhook from a file of DOS', 'webhook file:hook_crlf;'],
@@ -48,28 +48,28 @@ portal_ok(@$_) for
         . 'url https://acme.example/;'],
     ['webhook as URL with a prefix', "url https://acme.example/portal;\n"
         . "webhook https://acme.example/portal/rest/1/$code/;"],
-    ['secret', "secret $SECRET;"],
-    ['secret of many characters', "secret '$SECRET \$%;{}';"],
+    ['secret', "secret $token;"],
+    ['secret of many characters', "secret '$SECRET \$%;{} 1234';"],
     ['secret from a file', 'secret file:spaces;'],
     ['events_token', "events_token $token file:just env:COUNTERS_HOOK;"],
-    ['redis', "redis redis://127.0.0.1; secret x;"],
+    ['redis', "redis redis://127.0.0.1; secret file:just;"],
     ['redis in full', "redis redis://user:$SECRET\@127.0.0.1:6380/15 "
-        . "prefix=my: timeout=1s; secret x;"],
+        . "prefix=my: timeout=1s; secret file:just;"],
     ['redis with a password alone', "redis redis://:$SECRET\@127.0.0.1/; "
-        . 'secret x;'],
+        . 'secret file:just;'],
     ['redis with an encoded password', "redis "
-        . "redis://a%40b:$SECRET%2F%3a%40\@127.0.0.1/0; secret x;"],
-    ['redis by name', 'redis redis://localhost:6379; secret x;'],
-    ['redis over IPv6', 'redis redis://[::1]:6379/1; secret x;'],
+        . "redis://a%40b:$SECRET%2F%3a%40\@127.0.0.1/0; secret file:just;"],
+    ['redis by name', 'redis redis://localhost:6379; secret file:just;'],
+    ['redis over IPv6', 'redis redis://[::1]:6379/1; secret file:just;'],
     ['redis with a password elsewhere',
-        'redis redis://user@127.0.0.1 password=file:just; secret x;'],
+        'redis redis://user@127.0.0.1 password=file:just; secret file:just;'],
     ['redis with a password as it is',
-        "redis redis://127.0.0.1 password=$SECRET; secret x;"],
-    ['redis without a prefix', 'redis redis://127.0.0.1 prefix=; secret x;'],
-    ['redis on a socket', 'redis unix:/run/redis.sock; secret x;'],
+        "redis redis://127.0.0.1 password=$SECRET; secret file:just;"],
+    ['redis without a prefix', 'redis redis://127.0.0.1 prefix=; secret file:just;'],
+    ['redis on a socket', 'redis unix:/run/redis.sock; secret file:just;'],
     ['redis on a socket with a database', 'redis unix:/run/redis.sock?db=3 '
-        . 'password=env:COUNTERS_HOOK; secret x;'],
-    ['shared rate', 'redis redis://127.0.0.1; secret x; '
+        . 'password=env:COUNTERS_HOOK; secret file:just;'],
+    ['shared rate', 'redis redis://127.0.0.1; secret file:just; '
         . 'rate 2r/s scope=redis burst=50;'];
 
 portal_warns('redis without secret',
@@ -167,7 +167,7 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
     ['redis without a host, with a user', "redis redis://a:$SECRET\@;",
         qr/no host in "redis"/],
     ['redis host unknown', "redis redis://:$SECRET\@no..such;",
-        qr/host not found in "redis"/],
+        qr/host not found in "redis" directive: "no..such"/],
     ['redis with a bad port', 'redis redis://127.0.0.1:99999;',
         qr/invalid port in "redis"/],
     ['redis with a slash in the password',

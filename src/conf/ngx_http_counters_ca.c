@@ -30,7 +30,8 @@ ngx_http_counters_set_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     if (value[1].len == 0) {
-        return ngx_http_counters_invalid_value(cf, &value[1]);
+        return ngx_http_counters_invalid_value(cf, &value[1],
+                                               "a file of certificates");
     }
 
     if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
@@ -42,7 +43,8 @@ ngx_http_counters_set_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (ngx_file_info(value[1].data, &fi) != NGX_FILE_ERROR
         && !ngx_is_file(&fi))
     {
-        return ngx_http_counters_invalid_value(cf, &value[1]);
+        return ngx_http_counters_invalid_value(cf, &value[1],
+                                               "a file of certificates");
     }
 
     bio = BIO_new_file((char *) value[1].data, "r");

@@ -8,6 +8,13 @@
 #include "ngx_http_counters_url.h"
 
 
+/* above, or below, these a value is hardly meant; ms, bytes */
+
+#define NGX_HTTP_COUNTERS_CHECK_WAIT    60000
+#define NGX_HTTP_COUNTERS_CHECK_REDIS   1000
+#define NGX_HTTP_COUNTERS_CHECK_SECRET  16
+
+
 static char *ngx_http_counters_check_ttl(ngx_conf_t *cf,
     ngx_http_counters_block_t *block);
 static char *ngx_http_counters_check_webhook(ngx_conf_t *cf,
@@ -18,6 +25,9 @@ static void ngx_http_counters_check_advice(ngx_conf_t *cf,
     ngx_http_counters_block_t *block);
 static ngx_http_counters_place_t *ngx_http_counters_check_place(
     ngx_http_counters_block_t *block, const char *name);
+static void ngx_http_counters_check_warn(ngx_conf_t *cf,
+    ngx_http_counters_block_t *block, const char *name, const char *what,
+    const char *why);
 
 
 char *
@@ -143,32 +153,72 @@ ngx_http_counters_check_advice(ngx_conf_t *cf,
     if (portal->fetch.max_body != NGX_CONF_UNSET_SIZE
         && portal->fetch.max_body > portal->zone_size)
     {
-        ngx_http_counters_place_log(NGX_LOG_WARN, cf,
-                           ngx_http_counters_check_place(block, "max_body"),
-                           "\"max_body\" is larger than \"zone\" in "
-                           "\"counters_portal\" \"%V\"", &portal->name);
+        ngx_http_counters_check_warn(cf, block, "max_body",
+                                     "\"max_body\" is larger than \"zone\"",
+                                     "");
     }
 
-    if (portal->redis && portal->secret.len == 0) {
-        ngx_http_counters_place_log(NGX_LOG_WARN, cf,
-                           ngx_http_counters_check_place(block, "redis"),
-                           "\"redis\" without \"secret\" in "
-                           "\"counters_portal\" \"%V\": what is stored is "
-                           "lost on restart and not shared with other nodes",
-                           &portal->name);
+    if (portal->webhook.kind != NGX_COUNTERS_CRED_NONE && portal->ahead == 0) {
+        ngx_http_counters_check_warn(cf, block,
+                       ngx_http_counters_check_place(block, "ahead")
+                       ? "ahead" : "webhook",
+                       "\"ahead\" is off with \"webhook\"",
+                       ": nobody's counters are refreshed before somebody asks "
+                       "for them");
+    }
+
+    if (portal->wait > NGX_HTTP_COUNTERS_CHECK_WAIT) {
+        ngx_http_counters_check_warn(cf, block, "wait", "\"wait\"",
+                       " is above 60s: clients and proxies give up before");
+    }
+
+    if (portal->fetch.timeout > NGX_HTTP_COUNTERS_CHECK_WAIT) {
+        ngx_http_counters_check_warn(cf, block, "timeout", "\"timeout\"",
+                       " is above 60s: clients and proxies give up before");
+    }
+
+    if (portal->secret.len
+        && portal->secret.len < NGX_HTTP_COUNTERS_CHECK_SECRET)
+    {
+        ngx_http_counters_check_warn(cf, block, "secret", "\"secret\"",
+                       " has less than 16 characters: it could be found by "
+                       "trying");
+    }
+
+    if (portal->redis == NULL) {
+        return;
+    }
+
+    if (portal->secret.len == 0) {
+        ngx_http_counters_check_warn(cf, block, "redis",
+                       "\"redis\" without \"secret\"",
+                       ": what is stored is lost on restart and not shared "
+                       "with other nodes");
+    }
+
+    if (portal->redis->timeout > NGX_HTTP_COUNTERS_CHECK_REDIS) {
+        ngx_http_counters_check_warn(cf, block, "redis",
+                       "\"timeout=\" of \"redis\"",
+                       " is above 1s: that long a request waits for a Redis "
+                       "that does not answer");
     }
 }
 
-
-/* the block's own where the directive was not written */
 
 static ngx_http_counters_place_t *
 ngx_http_counters_check_place(ngx_http_counters_block_t *block,
     const char *name)
 {
-    ngx_http_counters_place_t  *place;
+    return ngx_http_counters_place_find(&block->places, name);
+}
 
-    place = ngx_http_counters_place_find(&block->places, name);
 
-    return place ? place : &block->place;
+static void
+ngx_http_counters_check_warn(ngx_conf_t *cf, ngx_http_counters_block_t *block,
+    const char *name, const char *what, const char *why)
+{
+    ngx_http_counters_place_log(NGX_LOG_WARN, cf,
+                                ngx_http_counters_check_place(block, name),
+                                "%s in \"counters_portal\" \"%V\"%s",
+                                what, &block->portal->name, why);
 }

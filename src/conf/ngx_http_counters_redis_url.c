@@ -363,7 +363,18 @@ ngx_http_counters_redis_resolve(ngx_conf_t *cf, ngx_str_t *addr,
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
 
-        if (u.err) {
+        if (u.err == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        /* what is no name at all may be part of a password */
+
+        if (ngx_strcmp(u.err, "host not found") == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "%s in \"redis\" directive: \"%V\"",
+                               u.err, &u.host);
+
+        } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "%s in \"redis\" directive", u.err);
         }

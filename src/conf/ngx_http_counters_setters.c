@@ -23,6 +23,8 @@
 #define NGX_HTTP_COUNTERS_TOKEN_MIN     16
 
 
+static char *ngx_http_counters_unknown_method(ngx_conf_t *cf,
+    ngx_str_t *name);
 static ngx_int_t ngx_http_counters_parse_rate(ngx_str_t *value,
     uint32_t *rate);
 static char *ngx_http_counters_rate_parameter(ngx_conf_t *cf,
@@ -61,28 +63,12 @@ ngx_http_counters_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
-    ssize_t     size;
     ngx_str_t  *value;
 
     value = cf->args->elts;
 
-    size = ngx_parse_size(&value[1]);
-
-    if (size == NGX_ERROR) {
-        return ngx_http_counters_invalid_value(cf, &value[1]);
-    }
-
-    if (size < (ssize_t) NGX_COUNTERS_ZONE_MIN) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"zone\" directive, "
-                           "it must be at least %dk",
-                           &value[1], NGX_COUNTERS_ZONE_MIN / 1024);
-        return NGX_CONF_ERROR;
-    }
-
-    block->portal->zone_size = size;
-
-    return NGX_CONF_OK;
+    return ngx_http_counters_parse_size(cf, &value[1], NGX_COUNTERS_ZONE_MIN,
+                                        &block->portal->zone_size);
 }
 
 
@@ -115,10 +101,7 @@ ngx_http_counters_set_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         method = ngx_counters_method((ngx_counters_str_t *) &value[i]);
 
         if (method >= NGX_COUNTERS_METHODS) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "unknown method \"%V\" in \"methods\" "
-                               "directive", &value[i]);
-            return NGX_CONF_ERROR;
+            return ngx_http_counters_unknown_method(cf, &value[i]);
         }
 
         if (methods & (1 << method)) {
@@ -134,6 +117,23 @@ ngx_http_counters_set_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     block->portal->methods = methods;
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_counters_unknown_method(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown method \"%V\" in \"%V\" directive, the known "
+                       "ones are \"%V\" and \"%V\"", name, &value[0],
+                       (ngx_str_t *) &ngx_counters_method_names[0],
+                       (ngx_str_t *) &ngx_counters_method_names[1]);
+
+    return NGX_CONF_ERROR;
 }
 
 
@@ -153,10 +153,7 @@ ngx_http_counters_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         method = ngx_counters_method((ngx_counters_str_t *) &value[2]);
 
         if (method >= NGX_COUNTERS_METHODS) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "unknown method \"%V\" in \"ttl\" directive",
-                               &value[2]);
-            return NGX_CONF_ERROR;
+            return ngx_http_counters_unknown_method(cf, &value[2]);
         }
 
         ttl = &block->portal->ttl[method];
@@ -191,7 +188,8 @@ ngx_http_counters_set_stale(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (!ngx_http_counters_parameter(&value[2], "error=", &s)) {
-        return ngx_http_counters_invalid_parameter(cf, &value[2]);
+        return ngx_http_counters_invalid_parameter(cf, &value[2],
+                                           "the known one is \"error=\"");
     }
 
     return ngx_http_counters_parse_time(cf, &s, &ngx_http_counters_any_time,
@@ -215,7 +213,8 @@ ngx_http_counters_set_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         portal->bucket.rate = 0;
 
         if (cf->args->nelts > 2) {
-            return ngx_http_counters_invalid_parameter(cf, &value[2]);
+            return ngx_http_counters_invalid_parameter(cf, &value[2],
+                                                      "\"off\" has none");
         }
 
         return NGX_CONF_OK;
@@ -224,7 +223,9 @@ ngx_http_counters_set_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (ngx_http_counters_parse_rate(&value[1], &portal->bucket.rate)
         != NGX_OK)
     {
-        return ngx_http_counters_invalid_value(cf, &value[1]);
+        return ngx_http_counters_invalid_value(cf, &value[1],
+                              "\"off\" or a whole number a second or a "
+                              "minute, such as 2r/s or 30r/m");
     }
 
     for (i = 2; i < cf->args->nelts; i++) {
@@ -285,7 +286,8 @@ ngx_http_counters_rate_parameter(ngx_conf_t *cf, ngx_str_t *arg,
         n = ngx_atoi(s.data, s.len);
 
         if (n < 1 || n > NGX_HTTP_COUNTERS_RATE_MAX) {
-            return ngx_http_counters_invalid_value(cf, arg);
+            return ngx_http_counters_invalid_value(cf, arg,
+                              "a whole number of requests, such as burst=50");
         }
 
         portal->bucket.burst = (uint32_t) n * 1000;
@@ -305,10 +307,12 @@ ngx_http_counters_rate_parameter(ngx_conf_t *cf, ngx_str_t *arg,
             return NGX_CONF_OK;
         }
 
-        return ngx_http_counters_invalid_value(cf, arg);
+        return ngx_http_counters_invalid_value(cf, arg,
+                                               "scope=node or scope=redis");
     }
 
-    return ngx_http_counters_invalid_parameter(cf, arg);
+    return ngx_http_counters_invalid_parameter(cf, arg,
+                              "the known ones are \"burst=\" and \"scope=\"");
 }
 
 
@@ -322,14 +326,15 @@ ngx_http_counters_set_reserve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (value[1].len == 0 || value[1].data[value[1].len - 1] != '%') {
-        return ngx_http_counters_invalid_value(cf, &value[1]);
+    n = NGX_ERROR;
+
+    if (value[1].len && value[1].data[value[1].len - 1] == '%') {
+        n = ngx_atoi(value[1].data, value[1].len - 1);
     }
 
-    n = ngx_atoi(value[1].data, value[1].len - 1);
-
     if (n == NGX_ERROR || n > 100) {
-        return ngx_http_counters_invalid_value(cf, &value[1]);
+        return ngx_http_counters_invalid_value(cf, &value[1],
+                              "a share from 0% to 100%, such as 20%");
     }
 
     block->portal->reserve = n;
@@ -369,10 +374,14 @@ ngx_http_counters_set_batch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (ngx_strcmp(value[1].data, "off") == 0
-        || !ngx_http_counters_parameter(&value[2], "wait=", &s))
-    {
-        return ngx_http_counters_invalid_parameter(cf, &value[2]);
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        return ngx_http_counters_invalid_parameter(cf, &value[2],
+                                                   "\"off\" has none");
+    }
+
+    if (!ngx_http_counters_parameter(&value[2], "wait=", &s)) {
+        return ngx_http_counters_invalid_parameter(cf, &value[2],
+                                           "the known one is \"wait=\"");
     }
 
     return ngx_http_counters_parse_time(cf, &s, &ngx_http_counters_batch_wait,
@@ -419,7 +428,8 @@ ngx_http_counters_set_timeout(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (!ngx_http_counters_parameter(&value[2], "connect=", &s)) {
-        return ngx_http_counters_invalid_parameter(cf, &value[2]);
+        return ngx_http_counters_invalid_parameter(cf, &value[2],
+                                           "the known one is \"connect=\"");
     }
 
     return ngx_http_counters_parse_time(cf, &s,
@@ -446,28 +456,13 @@ ngx_http_counters_set_max_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
-    ssize_t     size;
     ngx_str_t  *value;
 
     value = cf->args->elts;
 
-    size = ngx_parse_size(&value[1]);
-
-    if (size == NGX_ERROR) {
-        return ngx_http_counters_invalid_value(cf, &value[1]);
-    }
-
-    if (size < NGX_HTTP_COUNTERS_MAX_BODY_MIN) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"max_body\" directive, "
-                           "it must be at least %dk", &value[1],
-                           NGX_HTTP_COUNTERS_MAX_BODY_MIN / 1024);
-        return NGX_CONF_ERROR;
-    }
-
-    block->portal->fetch.max_body = size;
-
-    return NGX_CONF_OK;
+    return ngx_http_counters_parse_size(cf, &value[1],
+                                        NGX_HTTP_COUNTERS_MAX_BODY_MIN,
+                                        &block->portal->fetch.max_body);
 }
 
 

@@ -17,7 +17,8 @@ ngx_http_counters_parse_time(ngx_conf_t *cf, ngx_str_t *value,
     n = ngx_parse_time(value, 0);
 
     if (n == NGX_ERROR) {
-        return ngx_http_counters_invalid_value(cf, value);
+        return ngx_http_counters_invalid_value(cf, value,
+                                        "a time, such as 500ms, 30s or 5m");
     }
 
     if (n < bounds->low || n > bounds->high) {
@@ -37,30 +38,62 @@ ngx_http_counters_parse_time(ngx_conf_t *cf, ngx_str_t *value,
 
 
 char *
-ngx_http_counters_invalid_value(ngx_conf_t *cf, ngx_str_t *value)
+ngx_http_counters_parse_size(ngx_conf_t *cf, ngx_str_t *value, ssize_t min,
+    size_t *size)
+{
+    ssize_t     n;
+    ngx_str_t  *args;
+
+    n = ngx_parse_size(value);
+
+    if (n == NGX_ERROR) {
+        return ngx_http_counters_invalid_value(cf, value,
+                                        "a size, such as 256k or 32m");
+    }
+
+    if (n < min) {
+        args = cf->args->elts;
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"%V\" directive, "
+                           "it must be at least %zk",
+                           value, &args[0], min / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    *size = n;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_counters_invalid_value(ngx_conf_t *cf, ngx_str_t *value,
+    const char *form)
 {
     ngx_str_t  *args;
 
     args = cf->args->elts;
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" in \"%V\" directive",
-                       value, &args[0]);
+                       "invalid value \"%V\" in \"%V\" directive, "
+                       "it must be %s", value, &args[0], form);
 
     return NGX_CONF_ERROR;
 }
 
 
 char *
-ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value)
+ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value,
+    const char *known)
 {
     ngx_str_t  *args;
 
     args = cf->args->elts;
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\" in \"%V\" directive",
-                       value, &args[0]);
+                       "invalid parameter \"%V\" in \"%V\" directive, "
+                       "%s", value, &args[0], known);
 
     return NGX_CONF_ERROR;
 }

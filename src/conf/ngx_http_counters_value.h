@@ -14,12 +14,19 @@
 #include <ngx_core.h>
 
 
-/* each logs what it does not like */
+/*
+ * Each logs what it does not like.  The texts finish the sentence: what a
+ * value must be, "such as 30s"; which parameters are known.
+ */
 
 char *ngx_http_counters_parse_time(ngx_conf_t *cf, ngx_str_t *value,
     ngx_conf_num_bounds_t *bounds, ngx_msec_t *msec);
-char *ngx_http_counters_invalid_value(ngx_conf_t *cf, ngx_str_t *value);
-char *ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value);
+char *ngx_http_counters_parse_size(ngx_conf_t *cf, ngx_str_t *value,
+    ssize_t min, size_t *size);
+char *ngx_http_counters_invalid_value(ngx_conf_t *cf, ngx_str_t *value,
+    const char *form);
+char *ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value,
+    const char *known);
 
 /* whether the name in args[n] is new; those from args[2] on must be known */
 

@@ -4,8 +4,8 @@
  */
 
 
+#include "ngx_http_counters_advice.h"
 #include "ngx_http_counters_cors.h"
-#include "ngx_http_counters_location.h"
 #include "ngx_http_counters_managed.h"
 #include "ngx_http_counters_passed_quota.h"
 
@@ -40,6 +40,8 @@ ngx_http_counters_location_create(ngx_conf_t *cf)
      *     location->portal.line = 0;
      *     location->user.line = 0;
      *     location->task.line = 0;
+     *     location->origin = NULL;
+     *     location->warned = 0;
      */
 
     location->conf.portal = NGX_CONF_UNSET_PTR;
@@ -54,13 +56,15 @@ ngx_http_counters_location_create(ngx_conf_t *cf)
 char *
 ngx_http_counters_location_merge(ngx_conf_t *cf, void *parent, void *child)
 {
+    ngx_http_counters_location_t *above = parent;
     ngx_http_counters_location_t *location = child;
-    ngx_http_counters_loc_conf_t *prev = parent;
-    ngx_http_counters_loc_conf_t *conf = child;
 
     ngx_http_core_loc_conf_t      *clcf;
     ngx_http_core_srv_conf_t      *cscf;
-    ngx_http_counters_loc_conf_t  *server;
+    ngx_http_counters_loc_conf_t  *prev, *conf, *server;
+
+    prev = &above->conf;
+    conf = &location->conf;
 
     ngx_conf_merge_ptr_value(conf->portal, prev->portal, NULL);
     ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
@@ -78,10 +82,13 @@ ngx_http_counters_location_merge(ngx_conf_t *cf, void *parent, void *child)
         server->masked = 1;
     }
 
+    location->origin = location->portal.line ? location
+                       : above->portal.line ? above : above->origin;
+
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (clcf->noname) {
-        ngx_http_counters_location_noname(clcf, parent, location);
+        ngx_http_counters_location_noname(clcf, above, location);
 
     } else if (ngx_http_counters_location_handler(cf, clcf, location)
                != NGX_CONF_OK)
@@ -94,6 +101,10 @@ ngx_http_counters_location_merge(ngx_conf_t *cf, void *parent, void *child)
     conf->own = (location->handler && clcf->handler == location->handler);
 
     conf->hidden = ngx_http_counters_cors_hidden(cf);
+
+    if (!clcf->noname) {
+        ngx_http_counters_advice(cf, clcf, location);
+    }
 
     ngx_http_counters_passed_quota_wrap(clcf, prev, conf);
 

@@ -20,13 +20,18 @@
  * those of directives written here: line 0 if one is inherited or not there.
  */
 
-typedef struct {
-    ngx_http_counters_loc_conf_t  conf;
-    ngx_http_handler_pt           handler;    /* the location's, if ours */
-    ngx_http_counters_place_t     portal;     /* of counters */
-    ngx_http_counters_place_t     user;       /* of counters_user */
-    ngx_http_counters_place_t     task;       /* of counters_status and such */
-} ngx_http_counters_location_t;
+typedef struct ngx_http_counters_location_s  ngx_http_counters_location_t;
+
+struct ngx_http_counters_location_s {
+    ngx_http_counters_loc_conf_t   conf;
+    ngx_http_handler_pt            handler;   /* the location's, if ours */
+    ngx_http_counters_place_t      portal;    /* of counters */
+    ngx_http_counters_place_t      user;      /* of counters_user */
+    ngx_http_counters_place_t      task;      /* of counters_status and such */
+    ngx_http_counters_location_t  *origin;    /* where the counters that is in
+                                                 effect is written, or NULL */
+    ngx_uint_t                     warned;    /* an origin's: access_log */
+};
 
 
 void *ngx_http_counters_location_create(ngx_conf_t *cf);

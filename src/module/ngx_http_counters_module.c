@@ -343,14 +343,27 @@ static char *
 ngx_http_counters_enum(ngx_conf_t *cf, ngx_str_t *value, ngx_conf_enum_t *e,
     ngx_uint_t *n)
 {
-    for ( /* void */ ; e->name.len; e++) {
-        if (ngx_strcmp(e->name.data, value->data) == 0) {
-            *n = e->value;
+    u_char      *p, *last;
+    ngx_uint_t   i;
+    u_char       form[64];
+
+    p = form;
+    last = form + sizeof(form) - 1;
+
+    for (i = 0; e[i].name.len; i++) {
+        if (ngx_strcmp(e[i].name.data, value->data) == 0) {
+            *n = e[i].value;
             return NGX_CONF_OK;
         }
+
+        p = ngx_slprintf(p, last, "%s%V",
+                         i == 0 ? "" : e[i + 1].name.len ? ", " : " or ",
+                         &e[i].name);
     }
 
-    return ngx_http_counters_invalid_value(cf, value);
+    *p = '\0';
+
+    return ngx_http_counters_invalid_value(cf, value, (char *) form);
 }
 
 

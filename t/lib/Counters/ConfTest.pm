@@ -9,7 +9,8 @@
 #   conf_file($name, $content), conf_dir    beside nginx.conf
 #
 # The line that a message must name ends in "#!".  Every secret that a test
-# configures contains $SECRET, and no output may ever show it.
+# configures contains $SECRET, and no output may ever show it.  Nothing is written
+# to an access log that the test does not name.
 
 package Counters::ConfTest;
 
@@ -39,7 +40,7 @@ sub conf_file ($name, $content) {
 
 
 sub conf_ok ($name, $http) {
-    my ($accepted, $output) = $t->check($http);
+    my ($accepted, $output) = $t->check($http, access_log => 'off');
 
     ok($accepted, $name) or diag($output);
     unlike($output, qr/\[(?:warn|error|emerg|alert)\]/, "$name: silent");
@@ -48,7 +49,7 @@ sub conf_ok ($name, $http) {
 
 
 sub conf_warns ($name, $http, $re) {
-    my ($accepted, $output) = $t->check($http);
+    my ($accepted, $output) = $t->check($http, access_log => 'off');
 
     my @said = $output =~ /\[warn\][^\n]*/g;
 
@@ -61,7 +62,7 @@ sub conf_warns ($name, $http, $re) {
 
 
 sub conf_fails ($name, $http, $re) {
-    my ($accepted, $output) = $t->check($http);
+    my ($accepted, $output) = $t->check($http, access_log => 'off');
 
     ok(!$accepted, "$name: refused");
     like($output, qr/\[emerg\][^\n]*$re/m, "$name: message");

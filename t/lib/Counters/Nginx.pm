@@ -131,7 +131,7 @@ $load
 @{[ $how{main} // '' ]}
 events { worker_connections $connections; @{[ $how{events} // '' ]} }
 http {
-    access_log $dir/access.log;
+    access_log @{[ $how{access_log} // "$dir/access.log" ]};
     $temp
 $text
 }
