@@ -174,9 +174,9 @@ like(retry_after($overload), qr/^(?:20|1\d)$/, 'for as long as the portal said')
 is($block->count, $before, 'without asking it');
 $block->heal;
 
-# it did not say until when: much longer than this test
+# it did not say until when
 $block->fault(kind => 'status', status => 503, error => 'OVERLOAD_LIMIT');
 is(blocked(8)->json->{error}, 'OVERLOAD_LIMIT', 'blocked again');
-cmp_ok(retry_after(blocked(9)), '>=', 30, 'for long');
+like(retry_after(blocked(9)), qr/^[1-5]$/, 'it is tried soon');
 
 $t->done;

@@ -132,6 +132,8 @@ ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
             return rc;
         }
 
+        item->waiter.until = ngx_http_counters_now() + ctx->portal->wait;
+
         rc = ngx_http_counters_refresh_wait(ctx->worker, &item->waiter);
 
         if (rc == NGX_AGAIN) {
@@ -160,14 +162,18 @@ static ngx_int_t
 ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item)
 {
-    if (ngx_http_counters_forces(ctx, &item->waiter.view)) {
-        item->waiter.seen = item->waiter.view.fetched;
+    ngx_counters_view_t  *view;
+
+    view = &item->waiter.view;
+
+    if (ngx_http_counters_forces(ctx, view)) {
+        item->waiter.seen = view->fetched;
         item->waiter.force = 1;
-        item->cache_status = ngx_http_counters_kept(&item->waiter.view);
+        item->cache_status = ngx_http_counters_kept(view);
         return NGX_AGAIN;
     }
 
-    switch (item->waiter.view.kind) {
+    switch (view->kind) {
 
     case NGX_COUNTERS_DATA:
         return ngx_http_counters_decide_data(ctx, item);
@@ -184,17 +190,22 @@ ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
         item->cache_status = NGX_HTTP_COUNTERS_ERROR;
     }
 
-    /* a limit passes, which is what "wait" is for; a failure may not */
+    /*
+     * A limit passes, which is what "wait" is for, if it passes so soon; a
+     * failure may not.
+     */
 
-    if (item->waiter.view.hold == NGX_COUNTERS_OPEN
-        || item->waiter.view.hold == NGX_COUNTERS_LIMITED)
+    if (view->hold == NGX_COUNTERS_OPEN
+        || (view->hold == NGX_COUNTERS_LIMITED
+            && view->hold_until
+               <= ngx_http_counters_now() + ctx->portal->wait))
     {
         return NGX_AGAIN;
     }
 
     /* but Redis may have it all the same */
 
-    return ((item->waiter.view.leased || !item->waiter.view.refreshing)
+    return ((view->leased || !view->refreshing)
             && ngx_counters_refresh_ready(ctx->worker))
            ? NGX_AGAIN : NGX_OK;
 }

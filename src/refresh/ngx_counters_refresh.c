@@ -324,6 +324,12 @@ ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
         && ngx_http_counters_keep(w, key) == NGX_OK)
     {
         ngx_http_counters_enqueue(w, key, class);
+
+        if (view.hold == NGX_COUNTERS_LIMITED) {
+            /* for longer, it may be, than those who wait will */
+            ngx_http_counters_scan(w, ngx_http_counters_bucket(w, key), 0);
+        }
+
         return;
     }
 
@@ -574,7 +580,10 @@ ngx_http_counters_settled(ngx_counters_waiter_t *waiter)
         break;
 
     case NGX_COUNTERS_LIMITED:
-        if (!view->flying && view->kind == NGX_COUNTERS_DATA) {
+        if (!view->flying
+            && (view->kind == NGX_COUNTERS_DATA
+                || (view->hold_until > waiter->until && !view->leased)))
+        {
             return 1;
         }
         break;

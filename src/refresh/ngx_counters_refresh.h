@@ -24,7 +24,8 @@ typedef struct ngx_counters_waiters_s  ngx_counters_waiters_t;
 /*
  * One call of somebody's, part of a larger structure of theirs.  "key",
  * "pool", "cred", "done", "bypass" and "must" are set before all else, and
- * what they point to lives as long as the waiter.
+ * what they point to lives as long as the waiter; "seen", "until" and "force"
+ * before the wait.
  */
 
 struct ngx_counters_waiter_s {
@@ -39,6 +40,7 @@ struct ngx_counters_waiter_s {
 
     ngx_counters_view_t         view;
     uint64_t                    seen;      /* view.fetched when parked */
+    uint64_t                    until;     /* no hold is waited for beyond */
 
     unsigned                    waiting:1;
     unsigned                    leader:1;  /* the refresh is its own */

@@ -18,6 +18,9 @@
 /* a call that must leave alone from now on: batch >> 7 is 0 */
 #define NGX_COUNTERS_SETTLE_SINGLE     7
 
+/* the halves of such a batch are no batches */
+#define NGX_COUNTERS_SETTLE_SMALL      3
+
 #define NGX_COUNTERS_SETTLE_ERROR_LEN  256
 
 /* without the second one a browser would hide the error from its page */
@@ -34,6 +37,8 @@ static void ngx_counters_settle_limit(ngx_http_counters_worker_t *w,
 static void ngx_counters_settle_single(ngx_http_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
     ngx_counters_reply_t *reply);
+static void ngx_counters_settle_single_failed(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result);
 static void ngx_counters_settle_batch(ngx_http_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
     ngx_counters_reply_t *reply);
@@ -45,7 +50,6 @@ static void ngx_counters_settle_parts(ngx_http_counters_worker_t *w,
 static void ngx_counters_settle_part(ngx_http_counters_worker_t *w,
     ngx_counters_flight_t *calls, ngx_uint_t n, ngx_counters_part_t *part,
     const ngx_counters_fetch_result_t *result);
-static ngx_uint_t ngx_counters_settle_partly(ngx_counters_flight_t *calls);
 static ngx_uint_t ngx_counters_settle_batch_error(ngx_counters_str_t *code);
 static void ngx_counters_settle_operating(ngx_http_counters_worker_t *w,
     ngx_counters_flight_t *calls, ngx_counters_reply_t *reply,
@@ -110,15 +114,14 @@ ngx_counters_settle_lost(ngx_http_counters_worker_t *w,
     ngx_counters_answer_in_t  answer;
     u_char                    buf[NGX_COUNTERS_SETTLE_ERROR_LEN];
 
-    now = ngx_http_counters_now();
-
-    ngx_counters_hold_failed(w, "a refresh", result,
-                             ngx_counters_settle_partly(calls));
-
     if (calls->n > 1 && result->rc != NGX_COUNTERS_FETCH_CONNECT) {
-        ngx_counters_settle_halve(w, calls);
+        ngx_counters_settle_batch_failed(w, calls, result);
         return;
     }
+
+    now = ngx_http_counters_now();
+
+    ngx_counters_settle_single_failed(w, calls, result);
 
     switch (result->rc) {
 
@@ -185,7 +188,7 @@ ngx_counters_settle_single(ngx_http_counters_worker_t *w,
 
     case NGX_COUNTERS_REPLY_MALFORMED:
     case NGX_COUNTERS_REPLY_FAILED:
-        ngx_counters_hold_failed(w, "a refresh", result, 0);
+        ngx_counters_settle_single_failed(w, calls, result);
         break;
 
     default:
@@ -213,6 +216,17 @@ ngx_counters_settle_single(ngx_http_counters_worker_t *w,
 }
 
 
+/* or all of a batch, if there was no connection */
+
+static void
+ngx_counters_settle_single_failed(ngx_http_counters_worker_t *w,
+    ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result)
+{
+    ngx_counters_hold_failed(w, "a refresh", result, 0);
+    ngx_counters_quota_single_failed(w->portal->zone, calls->cred);
+}
+
+
 static void
 ngx_counters_settle_batch(ngx_http_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
@@ -233,6 +247,7 @@ ngx_counters_settle_batch(ngx_http_counters_worker_t *w,
         if (ngx_counters_batch_split(&body, parts, calls->n)
             == NGX_COUNTERS_OK)
         {
+            ngx_counters_quota_batch_good(w->portal->zone, calls->cred);
             ngx_counters_settle_operating(w, calls, reply, parts);
             ngx_counters_settle_parts(w, calls, result, parts);
             return;
@@ -287,8 +302,28 @@ static void
 ngx_counters_settle_batch_failed(ngx_http_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result)
 {
-    ngx_counters_hold_failed(w, "a batch", result,
-                             ngx_counters_settle_partly(calls));
+    ngx_uint_t  count, rest;
+
+    /* one without an answer may have been too large, unless it was small */
+
+    count = (result->rc == NGX_COUNTERS_FETCH_OK
+             || calls->n <= NGX_COUNTERS_SETTLE_SMALL);
+
+    rest = ngx_counters_quota_batch_failed(w->portal->zone, calls->cred,
+                                           count, ngx_http_counters_now());
+
+    /*
+     * A half of what has failed fails for one call, as likely as not: it is
+     * not held against the portal until that one does alone.
+     */
+
+    ngx_counters_hold_failed(w, "a batch", result, rest || calls->split);
+
+    if (rest) {
+        /* singly, until one is tried again */
+        ngx_counters_settle_retry(w, calls, 0);
+        return;
+    }
 
     ngx_counters_settle_halve(w, calls);
 }
@@ -366,18 +401,6 @@ ngx_counters_settle_part(ngx_http_counters_worker_t *w,
     ngx_counters_settle_call(w, key, part->verdict, &answer, part->reset_at);
 
     ngx_free(envelope);
-}
-
-
-/*
- * A half of what has failed fails for one call, as likely as not: it is not
- * held against the portal until that one does alone.
- */
-
-static ngx_uint_t
-ngx_counters_settle_partly(ngx_counters_flight_t *calls)
-{
-    return calls->split && calls->n > 1;
 }
 
 

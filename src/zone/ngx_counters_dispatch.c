@@ -476,6 +476,7 @@ ngx_counters_dispatch_leave_locked(ngx_counters_zone_t *zone,
 
     if (cred->probe & (1 << e->method)) {
         cred->hold[e->method] = until;
+        cred->trying |= 1 << e->method;
         max = 1;
     }
 
@@ -483,6 +484,12 @@ ngx_counters_dispatch_leave_locked(ngx_counters_zone_t *zone,
     sh->offer = NULL;
 
     ngx_counters_dispatch_take_locked(zone, e, me, now, max, flight);
+
+    if (flight->n > 1 && cred->alone) {
+        /* they have rested: this one is to show whether they may go on */
+        cred->alone = until / 1000 + 1;
+        cred->trying |= 1 << NGX_COUNTERS_BATCHES;
+    }
 
     for (i = 0; i < flight->n; i++) {
         slow = &cred->slow[flight->keys[i].method];

@@ -12,6 +12,7 @@
 
 #include "ngx_counters_fade.h"
 #include "ngx_counters_fill.h"
+#include "ngx_counters_quota.h"
 #include "ngx_counters_shm.h"
 #include "ngx_counters_state.h"
 #include "ngx_counters_table.h"
@@ -332,8 +333,7 @@ ngx_counters_lease_answer_locked(ngx_counters_zone_t *zone,
             zone->sh->trust += (zone->sh->trust < NGX_COUNTERS_TRUST);
         }
 
-        e->cred->hold[e->method] = 0;
-        e->cred->probe &= ~(1 << e->method);
+        ngx_counters_quota_method_open_locked(e->cred, e->method);
 
     } else if (e->cred->accepted == 0) {
         e->cred->accepted = answer->fetched;

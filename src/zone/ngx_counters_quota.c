@@ -21,16 +21,38 @@
 #define NGX_COUNTERS_HOLD_FIRST   500
 #define NGX_COUNTERS_HOLD_MAX     5000
 
+/*
+ * When one call is tried after a limit, the first time and at most, if the
+ * portal did not say; nor is it taken at its word for more than HOLD_LONGEST.
+ */
 #define NGX_COUNTERS_LIMIT_FIRST      1000
 #define NGX_COUNTERS_LIMIT_MAX        60000
-#define NGX_COUNTERS_OVERLOAD_FIRST   60000
+#define NGX_COUNTERS_OVERLOAD_FIRST   5000
 #define NGX_COUNTERS_OVERLOAD_MAX     600000
-#define NGX_COUNTERS_OPERATING_HOLD   60000
-#define NGX_COUNTERS_OPERATING_MAX    600000
+#define NGX_COUNTERS_OPERATING_FIRST  5000
+#define NGX_COUNTERS_OPERATING_MAX    60000
+#define NGX_COUNTERS_HOLD_LONGEST     600000
+
 #define NGX_COUNTERS_REFUSED_HOLD     10000
+
+/* failing batches rest after so many in a row; refused ones at once */
+#define NGX_COUNTERS_BATCH_FAILURES   2
+#define NGX_COUNTERS_BATCH_FIRST      5000
+#define NGX_COUNTERS_BATCH_MAX_REST   600000
+#define NGX_COUNTERS_BATCH_REFUSED    60000
+
+/* operating time that is remembered, milliseconds: 24 bits */
+#define NGX_COUNTERS_SPENT_MAX        0xffffff
 
 /* nobody is told to come back later than this, milliseconds */
 #define NGX_COUNTERS_LEAVES       60000
+
+
+static void ngx_counters_quota_operated_locked(
+    ngx_counters_cred_node_t *cred, ngx_uint_t method, uint64_t now,
+    uint64_t until);
+static void ngx_counters_quota_batch_open_locked(
+    ngx_counters_cred_node_t *cred);
 
 
 /*
@@ -105,7 +127,6 @@ ngx_counters_quota_spend_locked(ngx_counters_zone_t *zone, uint64_t now)
 
     delay = ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
                                      limit);
-
 
     if (delay == 0 && sh->hold != NGX_COUNTERS_OPEN) {
         sh->probe = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
@@ -239,8 +260,8 @@ ngx_uint_t
 ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
     ngx_counters_hold_e hold, uint64_t now, uint64_t until)
 {
-    uint32_t                 first, max;
-    ngx_uint_t               n;
+    uint32_t                 pause;
+    ngx_uint_t               n, longer;
     ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
@@ -258,38 +279,43 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
         return 0;
     }
 
-    n = sh->failures + 1;
+    n = (sh->hold == hold) ? sh->failures + 1 : 1;
 
     switch (hold) {
 
     case NGX_COUNTERS_LIMITED:
-        first = NGX_COUNTERS_LIMIT_FIRST;
-        max = NGX_COUNTERS_LIMIT_MAX;
+        pause = ngx_counters_backoff(n, NGX_COUNTERS_LIMIT_FIRST,
+                                     NGX_COUNTERS_LIMIT_MAX, 0);
         break;
 
     case NGX_COUNTERS_OVERLOADED:
-        first = NGX_COUNTERS_OVERLOAD_FIRST;
-        max = NGX_COUNTERS_OVERLOAD_MAX;
+        pause = ngx_counters_backoff(n, NGX_COUNTERS_OVERLOAD_FIRST,
+                                     NGX_COUNTERS_OVERLOAD_MAX, 0);
         break;
 
     default: /* NGX_COUNTERS_BACKOFF */
 
-        if (n < NGX_COUNTERS_FAILURES && sh->hold == NGX_COUNTERS_OPEN) {
-            sh->failures++;
-            ngx_counters_unlock(zone);
-            return 0;
+        if (sh->hold == NGX_COUNTERS_OPEN) {
+
+            n = sh->failures + 1;
+
+            if (n < NGX_COUNTERS_FAILURES) {
+                sh->failures = n;
+                ngx_counters_unlock(zone);
+                return 0;
+            }
         }
 
-        n -= ngx_min(n - 1, NGX_COUNTERS_FAILURES - 1);
-        first = NGX_COUNTERS_HOLD_FIRST;
-        max = NGX_COUNTERS_HOLD_MAX;
+        /* the failures before the first hold do not lengthen it */
+
+        longer = n - ngx_min(n - 1, NGX_COUNTERS_FAILURES - 1);
+
+        pause = ngx_counters_backoff(longer, NGX_COUNTERS_HOLD_FIRST,
+                                     NGX_COUNTERS_HOLD_MAX, ngx_random());
     }
 
-    if (until <= now) {
-        until = now + ngx_counters_backoff(n, first, max, ngx_random());
-    }
-
-    until = ngx_min(until, now + NGX_COUNTERS_OVERLOAD_MAX);
+    until = (until > now) ? ngx_min(until, now + NGX_COUNTERS_HOLD_LONGEST)
+                          : now + pause;
 
     if (sh->hold != NGX_COUNTERS_OPEN && sh->hold_until >= until) {
 
@@ -299,7 +325,7 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
         return 0;
     }
 
-    sh->failures++;
+    sh->failures = n;
     sh->hold = hold;
     sh->hold_until = until;
     sh->probe = 0;
@@ -324,25 +350,56 @@ ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
     cred = ngx_counters_fill_cred_locked(zone, digest, now);
 
     if (cred) {
-        /* a whole second, of whose parts nothing is known */
-
-        if (until <= now) {
-            until = ((uint64_t) cred->reset[method] + 1) * 1000;
-        }
-
-        if (until <= now) {
-            until = now + NGX_COUNTERS_OPERATING_HOLD;
-        }
-
         news = (cred->hold[method] <= now);
-        cred->hold[method] = ngx_min(until,
-                                     now + NGX_COUNTERS_OPERATING_MAX);
-        cred->probe |= 1 << method;
+        ngx_counters_quota_operated_locked(cred, method, now, until);
     }
 
     ngx_counters_unlock(zone);
 
     return news;
+}
+
+
+static void
+ngx_counters_quota_operated_locked(ngx_counters_cred_node_t *cred,
+    ngx_uint_t method, uint64_t now, uint64_t until)
+{
+    ngx_uint_t  held;
+
+    held = cred->operating[method].held;
+
+    /* several calls that were under way together are refused but once */
+
+    if (cred->hold[method] <= now || (cred->trying & (1 << method))) {
+        held += (held < 255);
+    }
+
+    /* a whole second, of whose parts nothing is known */
+
+    if (until <= now) {
+        until = ((uint64_t) cred->reset[method] + 1) * 1000;
+    }
+
+    until = (until > now)
+            ? ngx_min(until, now + NGX_COUNTERS_HOLD_LONGEST)
+            : now + ngx_counters_backoff(held, NGX_COUNTERS_OPERATING_FIRST,
+                                         NGX_COUNTERS_OPERATING_MAX, 0);
+
+    cred->operating[method].held = held;
+    cred->hold[method] = until;
+    cred->probe |= 1 << method;
+    cred->trying &= ~(1 << method);
+}
+
+
+void
+ngx_counters_quota_method_open_locked(ngx_counters_cred_node_t *cred,
+    ngx_uint_t method)
+{
+    cred->hold[method] = 0;
+    cred->operating[method].held = 0;
+    cred->probe &= ~(1 << method);
+    cred->trying &= ~(1 << method);
 }
 
 
@@ -353,7 +410,7 @@ ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone, const u_char *digest,
     ngx_counters_cred_node_t  *cred;
 
     if (until <= now) {
-        until = now + NGX_COUNTERS_OPERATING_HOLD;
+        until = now + NGX_COUNTERS_BATCH_REFUSED;
     }
 
     ngx_counters_lock(zone);
@@ -361,10 +418,95 @@ ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone, const u_char *digest,
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
     if (cred) {
-        cred->alone = ngx_min(until, now + NGX_COUNTERS_OPERATING_MAX) / 1000;
+        cred->alone = ngx_min(until, now + NGX_COUNTERS_HOLD_LONGEST) / 1000;
+        cred->trying &= ~(1 << NGX_COUNTERS_BATCHES);
     }
 
     ngx_counters_unlock(zone);
+}
+
+
+ngx_uint_t
+ngx_counters_quota_batch_failed(ngx_counters_zone_t *zone,
+    const u_char *digest, ngx_uint_t count, uint64_t now)
+{
+    ngx_uint_t                 rest;
+    ngx_counters_cred_node_t  *cred;
+
+    rest = 0;
+
+    ngx_counters_lock(zone);
+
+    cred = ngx_counters_table_find_cred_locked(zone, digest);
+
+    if (cred) {
+        cred->failing += (count
+                          && cred->failing < NGX_COUNTERS_BATCH_FAILURES);
+        rest = (cred->failing == NGX_COUNTERS_BATCH_FAILURES);
+    }
+
+    /* several that were under way together fail but once */
+
+    if (rest && ((uint64_t) cred->alone * 1000 <= now
+                 || (cred->trying & (1 << NGX_COUNTERS_BATCHES))))
+    {
+        cred->rests += (cred->rests < 15);
+        cred->alone = (now + ngx_counters_backoff(cred->rests,
+                                              NGX_COUNTERS_BATCH_FIRST,
+                                              NGX_COUNTERS_BATCH_MAX_REST, 0))
+                      / 1000 + 1;
+        cred->trying &= ~(1 << NGX_COUNTERS_BATCHES);
+    }
+
+    ngx_counters_unlock(zone);
+
+    return rest;
+}
+
+
+void
+ngx_counters_quota_batch_good(ngx_counters_zone_t *zone,
+    const u_char *digest)
+{
+    ngx_counters_cred_node_t  *cred;
+
+    ngx_counters_lock(zone);
+
+    cred = ngx_counters_table_find_cred_locked(zone, digest);
+
+    if (cred) {
+        ngx_counters_quota_batch_open_locked(cred);
+    }
+
+    ngx_counters_unlock(zone);
+}
+
+
+void
+ngx_counters_quota_single_failed(ngx_counters_zone_t *zone,
+    const u_char *digest)
+{
+    ngx_counters_cred_node_t  *cred;
+
+    ngx_counters_lock(zone);
+
+    cred = ngx_counters_table_find_cred_locked(zone, digest);
+
+    if (cred && cred->failing) {
+        ngx_counters_quota_batch_open_locked(cred);
+    }
+
+    ngx_counters_unlock(zone);
+}
+
+
+static void
+ngx_counters_quota_batch_open_locked(ngx_counters_cred_node_t *cred)
+{
+    cred->alone = 0;
+    cred->failing = 0;
+    cred->rests = 0;
+    cred->trying &= ~(1 << NGX_COUNTERS_BATCHES);
 }
 
 
@@ -376,9 +518,9 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
     ngx_counters_cred_node_t  *cred;
 
     left = (reset_at > now / 1000)
-           ? ngx_min(reset_at * 1000 - now, NGX_COUNTERS_OPERATING_MAX) : 1000;
+           ? ngx_min(reset_at * 1000 - now, NGX_COUNTERS_HOLD_LONGEST) : 1000;
 
-    used = ngx_min(used, UINT32_MAX);
+    used = ngx_min(used, NGX_COUNTERS_SPENT_MAX);
 
     ngx_counters_lock(zone);
 
@@ -388,12 +530,13 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
         /* without a rate it is a self-hosted portal, without this limit */
 
         pause = zone->conf.bucket.rate
-                ? ngx_counters_operating_pause(used, cred->spent[method],
+                ? ngx_counters_operating_pause(used,
+                                               cred->operating[method].spent,
                                                left)
                 : 0;
 
         cred->slow[method] = pause ? now + pause : 0;
-        cred->spent[method] = (uint32_t) used;
+        cred->operating[method].spent = used;
         cred->reset[method] = (uint32_t) ngx_min(reset_at, UINT32_MAX);
     }
 
@@ -420,6 +563,7 @@ ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
         for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
             cred->hold[i] = now + NGX_COUNTERS_REFUSED_HOLD;
             cred->probe |= 1 << i;
+            cred->trying &= ~(1 << i);
         }
     }
 

@@ -15,9 +15,10 @@
 
 /*
  * The portal has answered, or failed, or has set a limit.  "until" is when
- * it may be asked again, 0 if it did not say.  A backoff doubles with each
- * time in a row, and ends with one call that is tried.  Both return 1 when
- * this has changed something that other workers should look at.
+ * it may be asked again, 0 if it did not say: then each time in a row is
+ * twice as long as the one before.  A hold ends with one call that is tried.
+ * Both return 1 when this has changed something that other workers should
+ * look at.
  */
 
 ngx_uint_t ngx_counters_zone_portal_good(ngx_counters_zone_t *zone,
@@ -26,17 +27,34 @@ ngx_uint_t ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
     ngx_counters_hold_e hold, uint64_t now, uint64_t until);
 
 /*
- * OPERATION_TIME_LIMIT of one credential's method.  "until" is 0 when the
- * portal did not say.  Returns 0 if it is on hold already.
+ * OPERATION_TIME_LIMIT of one credential's method, likewise.  Returns 0 if it
+ * is on hold already.
  */
 
 ngx_uint_t ngx_counters_zone_method_hold(ngx_counters_zone_t *zone,
     const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t until);
 
-/* the same of batch itself: calls leave one by one meanwhile */
+/*
+ * The same of batch itself: calls leave one by one meanwhile, then one batch
+ * is tried.
+ */
 
 void ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone,
     const u_char *digest, uint64_t now, uint64_t until);
+
+/*
+ * A batch of the credential's has failed, or has been answered; or a call has
+ * failed alone, so that it is not due to batches.  After two failures in a row
+ * that "count" batches rest, longer each time, until one that is tried has
+ * been answered.  The first returns whether they rest now.
+ */
+
+ngx_uint_t ngx_counters_quota_batch_failed(ngx_counters_zone_t *zone,
+    const u_char *digest, ngx_uint_t count, uint64_t now);
+void ngx_counters_quota_batch_good(ngx_counters_zone_t *zone,
+    const u_char *digest);
+void ngx_counters_quota_single_failed(ngx_counters_zone_t *zone,
+    const u_char *digest);
 
 /*
  * The operating time that the portal says has been used, milliseconds, and
@@ -68,6 +86,11 @@ void ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now);
 ngx_counters_hold_e ngx_counters_quota_hold_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, ngx_counters_cred_node_t *cred,
     ngx_uint_t method, uint64_t now, uint64_t *until);
+
+/* the portal has answered a call of that method */
+
+void ngx_counters_quota_method_open_locked(ngx_counters_cred_node_t *cred,
+    ngx_uint_t method);
 
 /*
  * Whether a call of that class would have to wait for quota, and about until

@@ -75,16 +75,30 @@ struct ngx_counters_cred_node_s {
     uint64_t                hold[NGX_COUNTERS_METHODS];
     uint64_t                slow[NGX_COUNTERS_METHODS];
                                           /* until: for those who wait only */
-    uint32_t                spent[NGX_COUNTERS_METHODS];
-                                          /* operating time, milliseconds */
     uint32_t                reset[NGX_COUNTERS_METHODS];
-                                          /* when it is forgotten, seconds */
-    uint32_t                alone;        /* until: no batches, seconds */
+                                          /* when operating time is forgotten,
+                                             seconds */
+    struct {
+        unsigned            spent:24;     /* of it, milliseconds */
+        unsigned            held:8;       /* limits in a row */
+    }                       operating[NGX_COUNTERS_METHODS];
+    uint32_t                alone;        /* until: no batches, seconds; not
+                                             0 before one has been answered */
     uint32_t                nentries;
     uint32_t                npending;     /* QUEUED */
-    unsigned                nflying:24;
-    unsigned                probe:8;      /* 1 << method: one call first */
+    unsigned                nflying:21;
+    unsigned                probe:2;      /* 1 << method: one call first; */
+    unsigned                trying:3;     /* it is under way, or the batch */
+    unsigned                failing:2;    /* batches, in a row */
+    unsigned                rests:4;      /* of batches, in a row */
 };
+
+
+/* in "trying", beside the methods */
+
+#define NGX_COUNTERS_BATCHES    NGX_COUNTERS_METHODS
+
+_Static_assert(NGX_COUNTERS_METHODS == 2, "a bit for each, and for batches");
 
 
 /* what a fresh hit reads comes first, within two cache lines */
@@ -235,7 +249,7 @@ struct ngx_counters_zone_sh_s {
  */
 
 #define NGX_COUNTERS_LAYOUT                                                   \
-    (((uint64_t) 1 << 48) + ((uint64_t) sizeof(ngx_counters_zone_sh_t) << 24) \
+    (((uint64_t) 2 << 48) + ((uint64_t) sizeof(ngx_counters_zone_sh_t) << 24) \
      + (sizeof(ngx_counters_cred_node_t) << 12) + sizeof(ngx_counters_entry_t) \
      + sizeof(ngx_counters_blob_t))
 

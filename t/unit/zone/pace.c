@@ -402,9 +402,99 @@ batch_hold(void)
     is_int(dispatch(zone, 0, NOW + 30000), NGX_OK, "so do others, at once");
     is_int(flight.n, 1, "alone");
     is_int(dispatch(zone, 0, NOW + 61000), NGX_OK, "for a minute");
-    is_int(flight.n, 4, "then batches are tried again");
+    is_int(flight.n, 4, "then a batch is tried again");
+
+    queue(zone, key(1, 300), 0, NGX_COUNTERS_WAITING, NOW + 61000);
+    queue(zone, key(1, 301), 0, NGX_COUNTERS_WAITING, NOW + 61000);
+    is_int(dispatch(zone, 0, NOW + 61000), NGX_OK, "one");
+    is_int(flight.n, 1, "while others leave alone");
+
+    ngx_counters_quota_batch_good(zone, digest(1));
+    queue(zone, key(1, 302), 0, NGX_COUNTERS_WAITING, NOW + 61100);
+    is_int(dispatch(zone, 0, NOW + 62000), NGX_OK, "until it is answered");
+    is_int(flight.n, 2, "then they are batches again");
 
     zone_ok(zone, "batch hold");
+}
+
+
+/* the credential's calls leave one by one at "now": no batch */
+
+static ngx_uint_t
+alone(ngx_counters_zone_t *zone, uint64_t now)
+{
+    static uint64_t  user = 10000;
+
+    queue(zone, key(1, user++), 0, NGX_COUNTERS_WAITING, now);
+    queue(zone, key(1, user++), 0, NGX_COUNTERS_WAITING, now);
+
+    if (dispatch(zone, 0, now + 200) != NGX_OK) {
+        return 0;
+    }
+
+    if (flight.n == 1) {
+        (void) dispatch(zone, 0, now + 200);
+        return 1;
+    }
+
+    return 0;
+}
+
+
+static void
+batch_fails(void)
+{
+    uint64_t              now;
+    ngx_uint_t            i;
+    ngx_counters_zone_t  *zone;
+
+    static uint32_t  rests[] = { 5, 10, 20, 40, 80, 160, 320, 600, 600 };
+
+    zone = pace_zone();
+    zone->conf.bucket.rate = 0;
+    now = NOW;
+
+    put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "a", NOW));
+    put(zone, key(2, 1), answer(NGX_COUNTERS_DATA, "a", NOW));
+
+    ok(!ngx_counters_quota_batch_failed(zone, digest(1), 1, now),
+       "one that fails is one");
+    ngx_counters_quota_batch_good(zone, digest(1));
+    ok(!ngx_counters_quota_batch_failed(zone, digest(1), 1, now),
+       "a good one between makes it so");
+    ok(!ngx_counters_quota_batch_failed(zone, digest(1), 0, now),
+       "one that does not count does neither");
+    ok(!alone(zone, now), "batches leave");
+
+    for (i = 0; i < sizeof(rests) / sizeof(uint32_t); i++) {
+        ok(ngx_counters_quota_batch_failed(zone, digest(1), 1, now),
+           "two in a row, or the one tried: they rest");
+        ok(ngx_counters_quota_batch_failed(zone, digest(1), 1, now + 1),
+           "one that was under way with it changes nothing");
+
+        ok(alone(zone, now + (rests[i] - 2) * 1000), "for so long");
+        now += (rests[i] + 1) * 1000;
+        ok(!alone(zone, now), "then a batch is tried");
+        ok(alone(zone, now), "one");
+    }
+
+    queue(zone, key(2, 11), 0, NGX_COUNTERS_WAITING, now);
+    queue(zone, key(2, 12), 0, NGX_COUNTERS_WAITING, now);
+    is_int(dispatch(zone, 0, now + 200), NGX_OK, "another credential's");
+    is_int(flight.n, 2, "go on");
+
+    ngx_counters_quota_batch_good(zone, digest(1));
+    ok(!alone(zone, now), "a good one ends it");
+
+    /* not batches are at fault */
+
+    (void) ngx_counters_quota_batch_failed(zone, digest(1), 1, now);
+    (void) ngx_counters_quota_batch_failed(zone, digest(1), 1, now);
+    ok(alone(zone, now), "they rest");
+    ngx_counters_quota_single_failed(zone, digest(1));
+    ok(!alone(zone, now), "unless a call fails that was no batch");
+
+    zone_ok(zone, "batches that fail");
 }
 
 
@@ -443,6 +533,7 @@ test_pace(void)
     operating_others();
     operating_unlimited();
     batch_hold();
+    batch_fails();
     abandoned();
 
     return done();

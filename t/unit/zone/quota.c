@@ -267,8 +267,8 @@ limits_in_time(void)
     ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED,
                                   NOW + 10 * MINUTE, 0);
     look(zone, key(1, 100), NOW + 10 * MINUTE);
-    ok(view.hold_until > NOW + 11 * MINUTE - 1000
-       && view.hold_until <= NOW + 12 * MINUTE, "and it is held longer");
+    is_int(view.hold_until, NOW + 10 * MINUTE + 10000,
+           "the second in a row is held for twice the first pause");
 
     /* a longer one does */
 
@@ -281,6 +281,65 @@ limits_in_time(void)
     is_int(view.hold, NGX_COUNTERS_OVERLOADED, "it does");
 
     zone_ok(zone, "limits");
+}
+
+
+/* where the portal does not say until when: one call tries, ever later */
+
+static void
+probes(void)
+{
+    uint64_t              now;
+    ngx_uint_t            i;
+    ngx_counters_zone_t  *zone;
+
+    static uint32_t  overloaded[] = { 5000, 10000, 20000, 40000, 80000,
+                                      160000, 320000, 600000, 600000 };
+    static uint32_t  limited[] = { 1000, 2000, 4000, 8000, 16000, 32000,
+                                   60000, 60000 };
+
+    zone = zone_new(ZONE);
+    zone->conf.bucket.rate = 0;
+    accept_cred(zone, 1);
+
+    now = NOW;
+
+    for (i = 0; i < sizeof(overloaded) / sizeof(uint32_t); i++) {
+        ok(ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED, now,
+                                         0), "one more overload is news");
+        ok(!ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED,
+                                          now + 1, 0),
+           "another of the same time is not");
+        look(zone, key(1, 100), now);
+        is_int(view.hold_until - now, overloaded[i], "the pause after it");
+
+        queue(zone, key(1, i), 0, NGX_COUNTERS_WAITING,
+              view.hold_until - 100);
+        is_int(dispatch(zone, 0, view.hold_until - 1), NGX_AGAIN,
+               "nothing leaves before");
+        now = view.hold_until;
+        is_int(dispatch(zone, 0, now), NGX_OK, "then one call");
+    }
+
+    ok(ngx_counters_zone_portal_good(zone, now + 100), "the first good answer");
+    queue(zone, key(1, 200), 0, NGX_COUNTERS_WAITING, now + 100);
+    queue(zone, key(2, 200), 0, NGX_COUNTERS_WAITING, now + 100);
+    is_int(drain(zone, 0, now + 100, 10), 2, "opens the portal");
+
+    /* another limit begins anew */
+
+    for (i = 0; i < sizeof(limited) / sizeof(uint32_t); i++) {
+        ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, now, 0);
+        look(zone, key(1, 100), now);
+        is_int(view.hold_until - now, limited[i], "the pause after a limit");
+        now = view.hold_until;
+    }
+
+    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED, now, 0);
+    look(zone, key(1, 100), now);
+    is_int(view.hold_until - now, 5000, "as does one of another kind");
+
+    zone_ok(zone, "probes");
 }
 
 
@@ -355,8 +414,11 @@ method_holds(void)
 static void
 tried_alone(void)
 {
+    uint64_t              now;
     ngx_uint_t            i;
     ngx_counters_zone_t  *zone;
+
+    static uint32_t  pauses[] = { 10000, 20000, 40000, 60000, 60000 };
 
     zone = zone_new(ZONE);
     zone->conf.bucket.rate = 0;
@@ -366,7 +428,12 @@ tried_alone(void)
     ngx_counters_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
                                   NOW + HOUR, 0);
     look(zone, key(1, 2), NOW + HOUR);
-    is_int(view.hold_until, NOW + HOUR + MINUTE, "a minute if none is said");
+    is_int(view.hold_until, NOW + HOUR + 5000, "five seconds if none is said");
+    ok(!ngx_counters_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
+                                      NOW + HOUR + 1, 0),
+       "another of the same time is no news");
+    look(zone, key(1, 2), NOW + HOUR + 1);
+    ok(view.hold_until <= NOW + HOUR + 5001, "nor longer");
 
     queue(zone, im(1, 30), 0, NGX_COUNTERS_WAITING, NOW + HOUR + MINUTE);
 
@@ -378,6 +445,20 @@ tried_alone(void)
     is_str(users(), strlen(users()), "30", "the call tried is no company");
     next(zone, 0, NOW + HOUR + MINUTE + 2000);
     is_str(users(), strlen(users()), "31", "it is tried alone");
+
+    now = NOW + HOUR + MINUTE + 3000;
+
+    for (i = 0; i < 5; i++) {
+        ngx_counters_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
+                                      now, 0);
+        look(zone, key(1, 2), now);
+        is_int(view.hold_until - now, pauses[i], "the next is later");
+
+        now = view.hold_until;
+        queue(zone, key(1, 31), 0, NGX_COUNTERS_WAITING, now);
+        is_int(drain(zone, 0, now + 2000, 10), 1, "and tried");
+        now += 3000;
+    }
 
     ngx_counters_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
                                   NOW + 2 * HOUR, NOW + 9 * HOUR);
@@ -576,6 +657,7 @@ test_quota(void)
     holds();
     limits();
     limits_in_time();
+    probes();
     method_holds();
     tried_alone();
     refused_webhook();
