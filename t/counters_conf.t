@@ -167,9 +167,12 @@ fails_in(@$_) for
     ['user of a server without a webhook', "server {\ncounters bare;\n"
         . "counters_user \$arg_u; #!\nlocation / { }\n}",
         qr/"counters_user" directive needs a "webhook"/],
+    ['user of http without a webhook', "counters bare;\n"
+        . "counters_user \$arg_u; #!\nserver { location / { } }\n",
+        qr/"counters_user" directive needs a "webhook" in "counters_portal" "bare"/],
     ['user inherited without a webhook', "server {\n"
         . "counters_user \$arg_u;\nlocation = /c {\ncounters bare; #!\n} }",
-        qr/"counters_user" directive needs a "webhook".*location "\/c"/],
+        qr/"counters_user" directive needs a "webhook" in "counters_portal" "bare"/],
     ['user beside proxy_pass', "server { location = /c {\n"
         . "counters acme;\ncounters_user \$arg_u; #!\n"
         . "proxy_pass http://127.0.0.1;\n} }",

@@ -178,10 +178,11 @@ sub ships ($name, $conf) {
     $conf =~ s/^(?:load_module|user|pid|error_log|worker_processes)\b.*\n//mg;
     $conf =~ s/^events \{.*\n//m;
     $conf =~ s/^http \{\n(.*)^\}$/$1/ms;
-    $conf =~ s/^ *(?:access_log|\w+_temp_path) .*\n//mg;
+    $conf =~ s/^ *\w+_temp_path .*\n//mg;
+    $conf =~ s{/var/log/nginx/}{@{[ conf_dir() ]}/}g;
     $conf =~ s/^( *listen \S*?)(\d{4});/$1%%PORT_$2%%;/mg;
-    $conf =~ s{//(?:portal|redis):}{//127.0.0.1:}g;
-    $conf =~ s{file:/var/lib/nginx-counters/secret}{file:secret};
+    $conf =~ s{//(?:portal|redis|acme\.bitrix24\.com|sso\.local)\b}{//127.0.0.1}g;
+    $conf =~ s{file:/\S+/(?:acme\.)?(secret|webhook)}{file:$1}g;
 
     conf_ok($name, $conf);
 }
@@ -191,6 +192,17 @@ conf_file('secret', "$long\n");
 conf_file('webhook', "1/$code\n");
 
 ships('docker/nginx.conf', Counters::Test::slurp("$root/docker/nginx.conf"));
+
+my $readme = Counters::Test::slurp("$root/README.md");
+
+for my $part ('Drop-in', 'Managed mode') {
+    my ($conf) = $readme =~ /^## \Q$part\E\n.*?^ *(?:\d\. )?```nginx\n(.*?)^ *```$/ms;
+
+    ok($conf, "README.md has a configuration: $part");
+
+    # it says that redis is optional, and of the secret it needs elsewhere
+    ships("README.md: $part", $conf =~ s/^ *redis .*\n//mr);
+}
 
 my $script = conf_file('quickstart', <<'END' . "configuration\n");
 eval "$(sed -n '/^redis_lines/,/^hints/{/^hints/d;p}' "$1/conf/quickstart")"

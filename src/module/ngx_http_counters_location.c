@@ -16,6 +16,8 @@ static char *ngx_http_counters_location_handler(ngx_conf_t *cf,
     ngx_http_core_loc_conf_t *clcf, ngx_http_counters_location_t *location);
 static char *ngx_http_counters_location_managed(ngx_conf_t *cf,
     ngx_http_core_loc_conf_t *clcf, ngx_http_counters_location_t *location);
+static char *ngx_http_counters_location_webhook(ngx_conf_t *cf,
+    ngx_http_counters_location_t *location, ngx_http_counters_place_t *place);
 
 
 void *
@@ -65,6 +67,15 @@ ngx_http_counters_location_merge(ngx_conf_t *cf, void *parent, void *child)
 
     prev = &above->conf;
     conf = &location->conf;
+
+    /* http itself is merged with nothing */
+
+    if (above->user.line
+        && ngx_http_counters_location_webhook(cf, above, &above->user)
+           != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     ngx_conf_merge_ptr_value(conf->portal, prev->portal, NULL);
     ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
@@ -198,13 +209,10 @@ ngx_http_counters_location_managed(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
-    if (portal->webhook.kind == NGX_COUNTERS_CRED_NONE) {
-        ngx_http_counters_place_log(NGX_LOG_EMERG, cf,
-                                    user ? user : &location->portal,
-                                    "%s\"counters_user\" directive needs a "
-                                    "\"webhook\" of the portal in "
-                                    "location \"%V\"",
-                                    user ? "" : "inherited ", &clcf->name);
+    if (ngx_http_counters_location_webhook(cf, location,
+                                           user ? user : &location->portal)
+        != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -214,4 +222,28 @@ ngx_http_counters_location_managed(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_counters_location_webhook(ngx_conf_t *cf,
+    ngx_http_counters_location_t *location, ngx_http_counters_place_t *place)
+{
+    ngx_http_counters_portal_t  *portal;
+
+    portal = location->conf.portal;
+
+    if (portal == NULL
+        || portal == NGX_CONF_UNSET_PTR
+        || portal->webhook.kind != NGX_COUNTERS_CRED_NONE)
+    {
+        return NGX_CONF_OK;
+    }
+
+    ngx_http_counters_place_log(NGX_LOG_EMERG, cf, place,
+                                "%s\"counters_user\" directive needs a "
+                                "\"webhook\" in \"counters_portal\" \"%V\"",
+                                place == &location->portal ? "inherited " : "",
+                                &portal->name);
+    return NGX_CONF_ERROR;
 }
