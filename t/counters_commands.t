@@ -374,15 +374,24 @@ for my $wrong ('/rest/5/' . webhook_code(6) . '/batch', '/rest/batch?auth=x') {
     }
 }
 
-ask($t, form(@TWO));
-$portal->credential('5/' . webhook_code(5) => 'revoked');
+for my $case ([ revoked => 401 ], [ invalid => 403 ]) {
+    my ($state, $code) = @$case;
+    my $more = form(@TWO, 'cmd[n]' => command("groupId=$code"));
 
-is(ask($t, form(@TWO))->status, 200, 'not noticed yet');
-is(ask($t, form(@TWO, 'cmd[n]' => command('groupId=9')))->status, 401,
-   'one command missing tells of the revocation');
-is(ask($t, form(@TWO))->status, 401, 'the rest is dropped');
+    purge();
+    ask($t, form(@TWO));
+    $portal->credential('5/' . webhook_code(5) => $state);
 
-$portal->credential('5/' . webhook_code(5) => 'ok');
+    is(ask($t, form(@TWO))->status, 200, "$state: not noticed yet");
+
+    my $r = ask($t, $more);
+
+    is($r->status, $code, "$state: one command missing tells");
+    is($r->body, ask($direct, $more)->body, "$state: in the portal's words");
+    is(ask($t, form(@TWO))->status, $code, "$state: the rest is dropped");
+
+    $portal->credential('5/' . webhook_code(5) => 'ok');
+}
 
 # --- the portal refuses batches, or may not be asked for any
 

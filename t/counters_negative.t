@@ -94,6 +94,7 @@ is(status("/rest/$METHOD?groupId=99999&auth=" . access_token($user)),
 # --- 401 and 403 end what was stored, in the background and for good
 
 for my $case ([ 401, 'revoked', 401 ], [ 401, 'expired', 401 ],
+              [ 403, 'invalid', 403 ],
               [ 403, 'scope',   200 ], [ 403, 'user',    200 ])
 {
     my ($code, $state, $others) = @$case;

@@ -71,29 +71,39 @@ wait_for(sub { entries() == 2 });
 
 is($portal->count, 2, 'two calls');
 
-# the first node is told by the portal, the second by the first
+# the first node is told by the portal, the second by the first; it is a 401, or a
+# 403 that says INVALID_CREDENTIALS
 
-$portal->credential('5/' . webhook_code(5) => 'revoked');
+for my $case ([ revoked => 401 ], [ invalid => 403 ]) {
+    my ($state, $code) = @$case;
 
-is(status($t, "$mine?groupId=8"), '401 acme; fwd=miss; stored', 'refused');
+    is(status($other, $_), '200 acme; hit', "$state: there") for $mine, $group;
 
-ok(wait_for(sub { status($other, $group) =~ /^401/ }), 'dropped there');
-like(status($other, $mine), qr/^401 /, 'and all else of the credential');
-like(status($t, $mine), qr/^401 /, 'Redis does not bring it back');
+    $portal->credential('5/' . webhook_code(5) => $state);
 
-$other->stop;
-$other->start;
+    is(status($t, "$mine?groupId=$code"), "$code acme; fwd=miss; stored",
+       "$state: refused");
 
-like(status($other, $mine), qr/^401 /, 'nor to a node that knows nothing');
+    ok(wait_for(sub { status($other, $group) =~ /^$code/ }), "$state: dropped there");
+    like(status($other, $mine), qr/^$code /, "$state: and all else of the credential");
+    like(status($t, $mine), qr/^$code /, "$state: Redis does not bring it back");
 
-# accepted again, the old marks are no hindrance
+    $other->stop;
+    $other->start;
 
-$portal->credential('5/' . webhook_code(5) => 'ok');
+    like(status($other, $mine), qr/^$code /, "$state: nor to a node that knows nothing");
 
-ok(wait_for(sub { status($t, $mine) eq '200 acme; fwd=miss; stored' }),
-   'accepted again');
-ok(wait_for(sub { status($other, $mine) eq '200 acme; hit' }),
-   'and shared again');
+    # accepted again, the old marks are no hindrance
+
+    $portal->credential('5/' . webhook_code(5) => 'ok');
+
+    for my $call ($mine, $group) {
+        ok(wait_for(sub { status($t, $call) eq '200 acme; fwd=miss; stored' }),
+           "$state: accepted again");
+        ok(wait_for(sub { status($other, $call) eq '200 acme; hit' }),
+           "$state: and shared again");
+    }
+}
 
 # a call that is refused is dropped by both as well, and it alone
 

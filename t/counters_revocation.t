@@ -2,9 +2,9 @@
 
 # A credential that the portal no longer accepts is noticed within ttl + stale of
 # its last acceptance, wherever the entry is: in the zone, in Redis alone, as a
-# part of a client's batch, while it is refreshed behind the client's back. A 401
-# drops all that the credential owns, a 403 what it owns for that call; what
-# belongs to others stays.
+# part of a client's batch, while it is refreshed behind the client's back. A 401,
+# and a 403 that says INVALID_CREDENTIALS, drops all that the credential owns,
+# another 403 what it owns for that call; what belongs to others stays.
 
 use v5.36;
 
@@ -203,7 +203,7 @@ for my $from ('zone', 'Redis') {
     noticed("a batch from $from", $one, batch($one, 1, 2, 3), target($one, 'groupId=1'));
 }
 
-# --- what a 401 drops, and what it leaves; nothing expires here
+# --- what a dead credential loses, and what stays; nothing expires here
 
 sub long ($target) {
     return $t->get($target, port => 8081);
@@ -214,35 +214,40 @@ sub cached (@targets) {
     return join ' ', map { outcome(long($_)) } @targets;
 }
 
-{
-    my $one = credential('webhook', 9);
-    my @other = map { target($_) } credential('webhook', 9, 2), credential('token', 9),
-                                   credential('webhook', 10);
+for my $case ([ 9, revoked => 401 ], [ 14, invalid => 403 ]) {
+    my ($user, $state, $code) = @$case;
+    my $one = credential('webhook', $user);
+    my @other = map { target($_) } credential('webhook', $user, 2),
+                                   credential('token', $user),
+                                   credential('webhook', $user + 1);
     my @mine = map { target($one, $_) } '', 'groupId=1', 'type=view_role_auditor', 'userId=11';
+    my $before = () = $redis->keys('b24:long:c:*');
 
     long($_) for @mine, @other;
-    is(cached(@mine, @other), join(' ', ('200 HIT') x 7), 'all cached');
-    ok(wait_for(sub { (() = $redis->keys('b24:long:c:*')) == 7 }), 'and in Redis');
+    is(cached(@mine, @other), join(' ', ('200 HIT') x 7), "$state: all cached");
+    ok(wait_for(sub { (() = $redis->keys('b24:long:c:*')) == $before + 7 }),
+       "$state: and in Redis");
 
-    $portal->credential($one->{secret});
-    is(cached(@mine), join(' ', ('200 HIT') x 4), 'nobody has told');
+    $portal->credential($one->{secret} => $state);
+    is(cached(@mine), join(' ', ('200 HIT') x 4), "$state: nobody has told");
 
-    is(long(target($one, 'groupId=99'))->status, 401, 'a call more tells');
+    is(long(target($one, 'groupId=99'))->status, $code, "$state: a call more tells");
 
     $portal->forget;
-    like(cached(@mine), qr/^401 MISS( 401 MISS){3}$/, 'all of it is dropped');
-    is(cached(@other), join(' ', ('200 HIT') x 3), "the others' is not");
-    is($portal->count(status => 200), 0, 'for which nobody had to be asked');
+    like(cached(@mine), qr/^$code MISS( $code MISS){3}$/, "$state: all of it is dropped");
+    is(cached(@other), join(' ', ('200 HIT') x 3), "$state: the others' is not");
+    is($portal->count(status => 200), 0, "$state: for which nobody had to be asked");
 
     forget();
-    like(cached(@mine), qr/^401 \S+( 401 \S+){3}$/, 'not in Redis either');
-    is(cached(@other), join(' ', ('200 HIT') x 3), "but the others' is");
-    is($portal->count(status => 200), 0, 'without a call');
+    like(cached(@mine), qr/^$code \S+( $code \S+){3}$/, "$state: not in Redis either");
+    is(cached(@other), join(' ', ('200 HIT') x 3), "$state: but the others' is");
+    is($portal->count(status => 200), 0, "$state: without a call");
 
     $portal->credential($one->{secret} => 'ok');
-    ok(wait_for(sub { cached(@mine) eq join ' ', ('200 HIT') x 4 }), 'accepted again');
+    ok(wait_for(sub { cached(@mine) eq join ' ', ('200 HIT') x 4 }),
+       "$state: accepted again");
     forget();
-    is(cached(@mine), join(' ', ('200 HIT') x 4), 'and kept in Redis again');
+    is(cached(@mine), join(' ', ('200 HIT') x 4), "$state: and kept in Redis again");
 }
 
 # --- what a 403 drops
@@ -286,5 +291,5 @@ sub cached (@targets) {
     ok(wait_for(sub { $t->get($rest)->status == 403 }, 10), 'nor, in its time, the other call');
 }
 
-$t->no_secrets(map { webhook_code($_), access_token($_) } 5 .. 13);
+$t->no_secrets(map { webhook_code($_), access_token($_) } 5 .. 15);
 $t->done;

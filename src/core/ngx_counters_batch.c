@@ -490,7 +490,7 @@ ngx_counters_batch_cut(const ngx_counters_commands_t *cmds,
     for (i = 0; i < cmds->ncommands; i++) {
 
         if (contents[i].error) {
-            cuts[i].error = contents[i].envelope;
+            cuts[i].error = ngx_counters_json_unmarked(&contents[i].envelope);
 
             if (cmds->halt) {
                 return i + 1;

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 
+static int ngx_counters_json_unique(const ngx_counters_str_t *text, size_t n);
 static unsigned char *ngx_counters_json_space(unsigned char *p,
     unsigned char *end);
 static unsigned char *ngx_counters_json_quoted(unsigned char *p,
@@ -22,27 +23,70 @@ static unsigned char *ngx_counters_json_nested(unsigned char *p,
 int
 ngx_counters_json_valid(const ngx_counters_str_t *text)
 {
-    json_t        *json;
-    json_error_t   error;
+    int                  rc;
+    json_t              *json;
+    json_error_t         error;
+    ngx_counters_str_t   s;
+
+    s = ngx_counters_json_unmarked(text);
 
     /* jansson skips a NUL behind a number */
 
-    if (text->len == 0 || memchr(text->data, '\0', text->len)) {
+    if (s.len == 0 || memchr(s.data, '\0', s.len)) {
         return NGX_COUNTERS_DECLINED;
     }
 
     /* whole numbers of any size, and PHP's way to write a NUL in a text */
 
-    json = json_loadb((const char *) text->data, text->len,
-                      JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL
-                      | JSON_ALLOW_NUL, &error);
+    json = json_loadb((const char *) s.data, s.len,
+                      JSON_DECODE_INT_AS_REAL|JSON_ALLOW_NUL, &error);
     if (json == NULL) {
         return NGX_COUNTERS_DECLINED;
     }
 
+    rc = ngx_counters_json_unique(&s, json_object_size(json));
+
     json_decref(json);
 
+    return rc;
+}
+
+
+/* "n" is how many members remain when there is one of each name */
+
+static int
+ngx_counters_json_unique(const ngx_counters_str_t *text, size_t n)
+{
+    ngx_counters_str_t        name, value;
+    ngx_counters_json_iter_t  it;
+
+    if (ngx_counters_json_start(&it, text) != NGX_COUNTERS_OK || it.array) {
+        return NGX_COUNTERS_OK;
+    }
+
+    while (ngx_counters_json_next(&it, &name, &value) == NGX_COUNTERS_OK) {
+        if (n-- == 0) {
+            return NGX_COUNTERS_DECLINED;
+        }
+    }
+
     return NGX_COUNTERS_OK;
+}
+
+
+ngx_counters_str_t
+ngx_counters_json_unmarked(const ngx_counters_str_t *text)
+{
+    ngx_counters_str_t  s;
+
+    s = *text;
+
+    if (s.len >= 3 && memcmp(s.data, "\xef\xbb\xbf", 3) == 0) {
+        s.data += 3;
+        s.len -= 3;
+    }
+
+    return s;
 }
 
 
@@ -50,14 +94,17 @@ int
 ngx_counters_json_start(ngx_counters_json_iter_t *it,
     const ngx_counters_str_t *text)
 {
-    unsigned char  *p, *end;
+    unsigned char       *p, *end;
+    ngx_counters_str_t   s;
 
-    if (text->len == 0) {
+    s = ngx_counters_json_unmarked(text);
+
+    if (s.len == 0) {
         return NGX_COUNTERS_DECLINED;
     }
 
-    end = text->data + text->len;
-    p = ngx_counters_json_space(text->data, end);
+    end = s.data + s.len;
+    p = ngx_counters_json_space(s.data, end);
 
     if (p == end || (*p != '{' && *p != '[')) {
         return NGX_COUNTERS_DECLINED;
@@ -138,6 +185,7 @@ int
 ngx_counters_json_member(const ngx_counters_str_t *object, const char *name,
     ngx_counters_str_t *value)
 {
+    int                       rc;
     size_t                    len;
     ngx_counters_str_t        found, slice;
     ngx_counters_json_iter_t  it;
@@ -147,15 +195,16 @@ ngx_counters_json_member(const ngx_counters_str_t *object, const char *name,
     }
 
     len = strlen(name);
+    rc = NGX_COUNTERS_DECLINED;
 
     while (ngx_counters_json_next(&it, &found, &slice) == NGX_COUNTERS_OK) {
         if (ngx_counters_str_eq(&found, name, len)) {
             *value = slice;
-            return NGX_COUNTERS_OK;
+            rc = NGX_COUNTERS_OK;
         }
     }
 
-    return NGX_COUNTERS_DECLINED;
+    return rc;
 }
 
 

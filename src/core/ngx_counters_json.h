@@ -15,12 +15,19 @@
 
 
 /*
- * jansson's strict parser, which also refuses duplicate names, invalid UTF-8
- * and trailing bytes.  Nesting is bounded by jansson.  NGX_COUNTERS_OK or
+ * jansson's strict parser, which also refuses invalid UTF-8 and trailing
+ * bytes; nesting is bounded by it.  Of an object's own members none may have
+ * the name of another; deeper down the last of them counts, as it does for
+ * PHP and JavaScript.  A byte order mark before the text is skipped (RFC
+ * 8259, section 8.1), here and in all that reads a text.  NGX_COUNTERS_OK or
  * NGX_COUNTERS_DECLINED.
  */
 
 int ngx_counters_json_valid(const ngx_counters_str_t *text);
+
+/* the text without a byte order mark, to be put into another one */
+
+ngx_counters_str_t ngx_counters_json_unmarked(const ngx_counters_str_t *text);
 
 typedef struct {
     unsigned char           *pos;
@@ -47,8 +54,9 @@ int ngx_counters_json_next(ngx_counters_json_iter_t *it,
     ngx_counters_str_t *name, ngx_counters_str_t *value);
 
 /*
- * One member of an object by its name, which is compared as it is written,
- * escapes unread; NGX_COUNTERS_DECLINED if it is not there.
+ * One member of an object by its name, the last of that name.  Names are
+ * compared as they are written, escapes unread.  NGX_COUNTERS_DECLINED if it
+ * is not there.
  */
 
 int ngx_counters_json_member(const ngx_counters_str_t *object,

@@ -32,8 +32,8 @@ static void ngx_counters_reply_parse(ngx_counters_reply_t *reply,
     const ngx_counters_str_t *body, int *object, int *error);
 static int ngx_counters_reply_code_value(const ngx_counters_str_t *value,
     ngx_counters_str_t *code);
-static ngx_counters_verdict_e ngx_counters_reply_good(
-    ngx_counters_reply_t *reply, int error);
+static ngx_counters_verdict_e ngx_counters_reply_success(
+    ngx_counters_reply_t *reply, int status, int error);
 static ngx_counters_verdict_e ngx_counters_reply_refused(
     ngx_counters_reply_t *reply, ngx_counters_verdict_e verdict);
 static ngx_counters_verdict_e ngx_counters_reply_unavailable(
@@ -54,7 +54,7 @@ static const ngx_counters_reply_code_t  ngx_counters_reply_codes[] = {
     { ngx_counters_string("invalid_token"),
       NGX_COUNTERS_REPLY_UNAUTHORIZED, 401 },
     { ngx_counters_string("INVALID_CREDENTIALS"),
-      NGX_COUNTERS_REPLY_BARRED, 403 },
+      NGX_COUNTERS_REPLY_DEAD, 403 },
     { ngx_counters_string("insufficient_scope"),
       NGX_COUNTERS_REPLY_BARRED, 403 },
     { ngx_counters_string("user_access_error"),
@@ -105,10 +105,10 @@ ngx_counters_reply_judge(ngx_counters_reply_t *reply, int status,
 
     ngx_counters_reply_parse(reply, body, &object, &error);
 
-    if (status == 200 && object) {
-        reply->verdict = ngx_counters_reply_good(reply, error);
+    if (status >= 200 && status < 300 && object) {
+        reply->verdict = ngx_counters_reply_success(reply, status, error);
 
-    } else if (status == 200 || (status >= 300 && status < 400)) {
+    } else if (status < 400 || status >= 600) {
         reply->verdict = NGX_COUNTERS_REPLY_MALFORMED;
 
     } else if (status == 400) {
@@ -129,7 +129,7 @@ ngx_counters_reply_judge(ngx_counters_reply_t *reply, int status,
     } else if (status == 503) {
         reply->verdict = ngx_counters_reply_unavailable(reply);
 
-    } else if (status >= 500 && status < 600) {
+    } else if (status >= 500) {
         reply->verdict = NGX_COUNTERS_REPLY_FAILED;
 
     } else {
@@ -217,20 +217,25 @@ ngx_counters_reply_code_value(const ngx_counters_str_t *value,
 }
 
 
-/* an object with 200 */
+/* an object with 2xx; what the portal means by another one than 200 is open */
 
 static ngx_counters_verdict_e
-ngx_counters_reply_good(ngx_counters_reply_t *reply, int error)
+ngx_counters_reply_success(ngx_counters_reply_t *reply, int status, int error)
 {
-    int                     status;
+    int                     by_code;
     ngx_counters_verdict_e  verdict;
 
     if (!error) {
-        return reply->result.data ? NGX_COUNTERS_REPLY_GOOD
-                                  : NGX_COUNTERS_REPLY_MALFORMED;
+
+        if (reply->result.data == NULL) {
+            return NGX_COUNTERS_REPLY_MALFORMED;
+        }
+
+        return (status == 200) ? NGX_COUNTERS_REPLY_GOOD
+                               : NGX_COUNTERS_REPLY_FOREIGN;
     }
 
-    verdict = ngx_counters_reply_code(&reply->error, &status);
+    verdict = ngx_counters_reply_code(&reply->error, &by_code);
 
     /* to be believed, a refusal of the call itself comes with its status */
 
@@ -272,6 +277,7 @@ ngx_counters_reply_refused(ngx_counters_reply_t *reply,
         return by_code;
 
     case NGX_COUNTERS_REPLY_BARRED:
+    case NGX_COUNTERS_REPLY_DEAD:
         return (verdict == NGX_COUNTERS_REPLY_FORBIDDEN) ? by_code : verdict;
 
     default:
@@ -329,8 +335,9 @@ ngx_counters_reply_error_code(const ngx_counters_str_t *object,
 {
     ngx_counters_str_t  value;
 
-    if (ngx_counters_json_member(object, "error", &value)
-        != NGX_COUNTERS_OK)
+    if (ngx_counters_json_valid(object) != NGX_COUNTERS_OK
+        || ngx_counters_json_member(object, "error", &value)
+           != NGX_COUNTERS_OK)
     {
         return NGX_COUNTERS_DECLINED;
     }

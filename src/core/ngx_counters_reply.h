@@ -22,11 +22,14 @@ typedef enum {
     NGX_COUNTERS_REPLY_UNAUTHORIZED,  /* 401 */
     NGX_COUNTERS_REPLY_FORBIDDEN,     /* 403 of this call */
     NGX_COUNTERS_REPLY_BARRED,        /* 403 of the credential as such */
+    NGX_COUNTERS_REPLY_DEAD,          /* 403 INVALID_CREDENTIALS: it is of
+                                         no use any more, as with 401 */
     NGX_COUNTERS_REPLY_LIMIT,         /* 503 QUERY_LIMIT_EXCEEDED */
     NGX_COUNTERS_REPLY_OVERLOAD,      /* 503 OVERLOAD_LIMIT */
     NGX_COUNTERS_REPLY_OPERATING,     /* 429 */
-    NGX_COUNTERS_REPLY_FAILED,        /* 5xx, and a 200 that is an error */
-    NGX_COUNTERS_REPLY_MALFORMED,     /* 200 or 3xx that is no JSON object */
+    NGX_COUNTERS_REPLY_FAILED,        /* 5xx, and a 2xx that is an error */
+    NGX_COUNTERS_REPLY_MALFORMED,     /* 2xx that is no envelope, 3xx, and
+                                         what is no final status at all */
     NGX_COUNTERS_REPLY_FOREIGN        /* any other status: for the client */
 } ngx_counters_verdict_e;
 
@@ -59,7 +62,7 @@ ngx_counters_verdict_e ngx_counters_reply_code(const ngx_counters_str_t *code,
 
 /*
  * The code in {"error":...}, a string without its quotes or a number.
- * NGX_COUNTERS_DECLINED when the text, valid JSON, is no such object.
+ * NGX_COUNTERS_DECLINED when the text is no such object.
  */
 
 int ngx_counters_reply_error_code(const ngx_counters_str_t *object,

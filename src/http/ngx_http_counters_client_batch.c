@@ -21,6 +21,7 @@ static ngx_int_t ngx_http_counters_commands_items(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx);
 static ngx_http_counters_item_t *ngx_http_counters_commands_whole(
     ngx_http_counters_ctx_t *ctx);
+static ngx_uint_t ngx_http_counters_commands_dead(ngx_counters_view_t *view);
 static ngx_int_t ngx_http_counters_commands_envelope(
     ngx_http_counters_item_t *item, ngx_counters_batch_content_t *answer);
 static ngx_int_t ngx_http_counters_commands_view(ngx_http_request_t *r,
@@ -233,13 +234,34 @@ ngx_http_counters_commands_whole(ngx_http_counters_ctx_t *ctx)
 
         if (view->kind == NGX_COUNTERS_EMPTY
             || (view->kind != NGX_COUNTERS_DATA
-                && view->status == NGX_HTTP_UNAUTHORIZED))
+                && ngx_http_counters_commands_dead(view)))
         {
             return &ctx->items[i];
         }
     }
 
     return NULL;
+}
+
+
+/* whether a refusal is one of the credential, for all that it may ask */
+
+static ngx_uint_t
+ngx_http_counters_commands_dead(ngx_counters_view_t *view)
+{
+    ngx_counters_str_t    body;
+    ngx_counters_reply_t  reply;
+
+    if (view->status != NGX_HTTP_FORBIDDEN) {
+        return view->status == NGX_HTTP_UNAUTHORIZED;
+    }
+
+    body.len = view->body.len;
+    body.data = view->body.data;
+
+    ngx_counters_reply_judge(&reply, NGX_HTTP_FORBIDDEN, &body);
+
+    return reply.verdict == NGX_COUNTERS_REPLY_DEAD;
 }
 
 

@@ -261,6 +261,7 @@ ngx_counters_settle_batch(ngx_http_counters_worker_t *w,
         return;
 
     case NGX_COUNTERS_REPLY_UNAUTHORIZED:
+    case NGX_COUNTERS_REPLY_DEAD:
 
         for (i = 0; i < calls->n; i++) {
             ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
@@ -541,6 +542,7 @@ ngx_counters_settle_call(ngx_http_counters_worker_t *w,
         break;
 
     case NGX_COUNTERS_REPLY_UNAUTHORIZED:
+    case NGX_COUNTERS_REPLY_DEAD:
         (void) ngx_counters_zone_revoke(portal->zone, key->cred, now);
         ngx_http_counters_store_revoke(w, key->cred, now);
         ngx_http_counters_count(w, NGX_COUNTERS_STAT_REVOKED, 1);
@@ -599,7 +601,8 @@ ngx_counters_settle_refusal(ngx_counters_verdict_e verdict)
 {
     return verdict == NGX_COUNTERS_REPLY_UNAUTHORIZED
            || verdict == NGX_COUNTERS_REPLY_FORBIDDEN
-           || verdict == NGX_COUNTERS_REPLY_BARRED;
+           || verdict == NGX_COUNTERS_REPLY_BARRED
+           || verdict == NGX_COUNTERS_REPLY_DEAD;
 }
 
 

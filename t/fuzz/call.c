@@ -158,8 +158,8 @@ run(const ngx_counters_str_t *uri, const ngx_counters_args_t *query,
 
     space = malloc(len ? len : 1);
 
-    if (ngx_counters_commands_parse(&path, query, body, authorization, space, len,
-                                &cred, &cmds)
+    if (ngx_counters_commands_parse(&path, query, body, authorization, space,
+                                    len, &cred, &cmds)
         == NGX_COUNTERS_OK)
     {
         check_cred(&cred);

@@ -14,6 +14,9 @@
 #include "ngx_counters_json.h"
 
 
+#define FLAGS  (JSON_DECODE_INT_AS_REAL|JSON_ALLOW_NUL)
+
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
@@ -25,7 +28,7 @@ same(const ngx_counters_str_t *slice, json_t *value)
     json_t  *json;
 
     json = json_loadb((char *) slice->data, slice->len,
-                      JSON_REJECT_DUPLICATES|JSON_DECODE_ANY, NULL);
+                      FLAGS|JSON_REJECT_DUPLICATES|JSON_DECODE_ANY, NULL);
 
     if (json == NULL || !json_equal(json, value)) {
         abort();
@@ -86,12 +89,38 @@ walk(const ngx_counters_str_t *text, json_t *json, unsigned depth)
 }
 
 
+/* whether an object has as many members as names */
+
+static int
+members(const ngx_counters_str_t *text, json_t *json)
+{
+    size_t                     n;
+    ngx_counters_str_t         name, slice;
+    ngx_counters_json_iter_t   it;
+
+    if (!json_is_object(json)
+        || ngx_counters_json_start(&it, text) != NGX_COUNTERS_OK)
+    {
+        return 1;
+    }
+
+    for (n = 0; ngx_counters_json_next(&it, &name, &slice)
+                == NGX_COUNTERS_OK; n++)
+    {
+        /* void */
+    }
+
+    return n == json_object_size(json);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    json_t              *json;
+    int                  valid;
+    json_t              *json, *loose;
     unsigned char       *copy;
-    ngx_counters_str_t   text, value;
+    ngx_counters_str_t   text, value, bare;
 
     copy = malloc(size ? size : 1);
 
@@ -102,10 +131,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text.len = size;
     text.data = copy;
 
-    json = size ? json_loadb((char *) copy, size, JSON_REJECT_DUPLICATES, NULL)
-                : NULL;
+    bare = ngx_counters_json_unmarked(&text);
+    json = NULL;
+    loose = NULL;
 
-    if ((ngx_counters_json_valid(&text) == NGX_COUNTERS_OK) != (json != NULL))
+    if (bare.len && !memchr(bare.data, '\0', bare.len)) {
+        json = json_loadb((char *) bare.data, bare.len,
+                          FLAGS|JSON_REJECT_DUPLICATES, NULL);
+        loose = json_loadb((char *) bare.data, bare.len, FLAGS, NULL);
+    }
+
+    /* names may be there twice, but not at the top */
+
+    valid = ngx_counters_json_valid(&text) == NGX_COUNTERS_OK;
+
+    if ((json && !valid) || (valid && !loose)
+        || (loose && valid != members(&text, loose)))
     {
         abort();
     }
@@ -119,6 +160,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     json_decref(json);
+    json_decref(loose);
     free(copy);
 
     return 0;

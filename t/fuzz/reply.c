@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
 static const int  statuses[] = {
-    200, 200, 200, 200, 302, 400, 401, 403, 404, 429, 500, 503
+    200, 200, 200, 200, 302, 400, 401, 403, 404, 429, 500, 503, 201, 204, 101
 };
 
 

@@ -200,6 +200,12 @@ test_split_lists(void)
 
     is_int(split(0, "{\"result\":{\"result\":[],\"result_error\":[]}}"),
            NGX_COUNTERS_OK, "no commands");
+
+    is_int(split(1, "\xef\xbb\xbf{\"result\":{\"result\":[{\"a\":1,\"a\":2}],"
+                    "\"result_error\":[]},\"time\":{\"t\":1}}"),
+           NGX_COUNTERS_OK, "behind a byte order mark");
+    is_part(0, NGX_COUNTERS_REPLY_GOOD, 200,
+            "{\"result\":{\"a\":1,\"a\":2},\"time\":{\"t\":1}}");
 }
 
 
@@ -387,6 +393,13 @@ test_assemble(void)
     is_assembled("{\"result\":{\"result\":[5,6],\"result_error\":[],"
                  "\"result_total\":[1,2],\"result_next\":[],"
                  "\"result_time\":[{},{}]},\"time\":" TIME "}", "lists");
+
+    command("0", "\xef\xbb\xbf {\"result\":5,\"total\":1}", 0);
+    command("1", "\xef\xbb\xbf" LIMITED, 1);
+    is_assembled("{\"result\":{\"result\":[5],\"result_error\":{\"1\":"
+                 LIMITED "},\"result_total\":[1],\"result_next\":[],"
+                 "\"result_time\":[]},\"time\":" TIME "}",
+                 "without their byte order marks");
 
     is_assembled("{\"result\":{\"result\":[],\"result_error\":[],"
                  "\"result_total\":[],\"result_next\":[],"

@@ -33,6 +33,11 @@ static const verdict_t  verdicts[] = {
     { 200, NGX_COUNTERS_REPLY_GOOD, " {\"time\":{},\"result\":null} \n" },
     { 200, NGX_COUNTERS_REPLY_GOOD, "{\"result\":{\"error\":\"x\"}}" },
     { 200, NGX_COUNTERS_REPLY_GOOD, "{\"result\":1,\"time\":7}" },
+    { 200, NGX_COUNTERS_REPLY_GOOD, "\xef\xbb\xbf{\"result\":[]}" },
+    { 200, NGX_COUNTERS_REPLY_GOOD, "\xef\xbb\xbf \n{\"result\":[]}\n" },
+    { 200, NGX_COUNTERS_REPLY_GOOD, "{\"result\":{\"a\":1,\"a\":2}}" },
+    { 200, NGX_COUNTERS_REPLY_GOOD,
+      "{\"result\":[{\"a\":1,\"\\u0061\":2}],\"time\":{\"a\":1,\"a\":1}}" },
     { 200, NGX_COUNTERS_REPLY_GOOD, "{\"result\":\"}],{\\\"error\\\":1\"}" },
 
     /* 200 is no proof of success */
@@ -70,12 +75,36 @@ static const verdict_t  verdicts[] = {
     { 200, NGX_COUNTERS_REPLY_MALFORMED, "{\"result\":[]" },
     { 200, NGX_COUNTERS_REPLY_MALFORMED, "{\"result\":[]}x" },
     { 200, NGX_COUNTERS_REPLY_MALFORMED, "{\"result\":1,\"result\":2}" },
-    { 200, NGX_COUNTERS_REPLY_MALFORMED, "\xef\xbb\xbf{\"result\":[]}" },
+    { 200, NGX_COUNTERS_REPLY_MALFORMED, "\xef\xbb\xbf" },
+    { 200, NGX_COUNTERS_REPLY_MALFORMED, "\xef\xbb{\"result\":[]}" },
+    { 200, NGX_COUNTERS_REPLY_MALFORMED, " \xef\xbb\xbf{\"result\":[]}" },
+    { 200, NGX_COUNTERS_REPLY_MALFORMED,
+      "\xef\xbb\xbf\xef\xbb\xbf{\"result\":[]}" },
+    { 200, NGX_COUNTERS_REPLY_MALFORMED, "\xef\xbb\xbf<html></html>" },
+    { 200, NGX_COUNTERS_REPLY_MALFORMED,
+      "{\"result\":1,\"error\":\"x\",\"error\":\"y\"}" },
+    { 200, NGX_COUNTERS_REPLY_MALFORMED,
+      "{\"result\":1,\"a\":1,\"\\u0061\":2}" },
     { 200, NGX_COUNTERS_REPLY_MALFORMED,
       "{\"result\":1,\"\\u0065rror\":\"x\"}" },
+    { 201, NGX_COUNTERS_REPLY_MALFORMED, html },
+    { 202, NGX_COUNTERS_REPLY_MALFORMED, "{}" },
+    { 203, NGX_COUNTERS_REPLY_MALFORMED, "[]" },
+    { 204, NGX_COUNTERS_REPLY_MALFORMED, "" },
+    { 205, NGX_COUNTERS_REPLY_MALFORMED, "" },
+    { 206, NGX_COUNTERS_REPLY_MALFORMED, "{\"result\":[" },
+    { 299, NGX_COUNTERS_REPLY_MALFORMED, "" },
+    { 300, NGX_COUNTERS_REPLY_MALFORMED, html },
     { 301, NGX_COUNTERS_REPLY_MALFORMED, html },
     { 302, NGX_COUNTERS_REPLY_MALFORMED, "{\"result\":[]}" },
+    { 303, NGX_COUNTERS_REPLY_MALFORMED, "{\"error\":\"expired_token\"}" },
+    { 304, NGX_COUNTERS_REPLY_MALFORMED, "" },
     { 399, NGX_COUNTERS_REPLY_MALFORMED, "" },
+    { 0, NGX_COUNTERS_REPLY_MALFORMED, "" },
+    { 101, NGX_COUNTERS_REPLY_MALFORMED, "" },
+    { 199, NGX_COUNTERS_REPLY_MALFORMED, "{\"result\":[]}" },
+    { 600, NGX_COUNTERS_REPLY_MALFORMED, "" },
+    { 999, NGX_COUNTERS_REPLY_MALFORMED, "{\"result\":[]}" },
 
     /* the method's and the credential's own refusals */
 
@@ -89,7 +118,17 @@ static const verdict_t  verdicts[] = {
       "{\"error\":\"INVALID_CREDENTIALS\"}" },
     { 401, NGX_COUNTERS_REPLY_UNAUTHORIZED, "{\"error\":\"NEW_CODE\"}" },
     { 403, NGX_COUNTERS_REPLY_FORBIDDEN, "{\"error\":\"ACCESS_DENIED\"}" },
-    { 403, NGX_COUNTERS_REPLY_BARRED, "{\"error\":\"INVALID_CREDENTIALS\"}" },
+    { 403, NGX_COUNTERS_REPLY_BARRED, "{\"error\":\"insufficient_scope\"}" },
+    { 403, NGX_COUNTERS_REPLY_DEAD, "{\"error\":\"INVALID_CREDENTIALS\"}" },
+    { 403, NGX_COUNTERS_REPLY_DEAD, "{\"error\":\"invalid_credentials\"}" },
+    { 403, NGX_COUNTERS_REPLY_DEAD,
+      "\xef\xbb\xbf{\"error\":\"Invalid_Credentials\"}" },
+    { 403, NGX_COUNTERS_REPLY_FORBIDDEN,
+      "{\"error\":\"INVALID_CREDENTIALS2\"}" },
+    { 400, NGX_COUNTERS_REPLY_REFUSED,
+      "{\"error\":\"INVALID_CREDENTIALS\"}" },
+    { 503, NGX_COUNTERS_REPLY_FAILED,
+      "{\"error\":\"INVALID_CREDENTIALS\"}" },
     { 403, NGX_COUNTERS_REPLY_FORBIDDEN, "{\"error\":\"expired_token\"}" },
 
     /* somebody else's */
@@ -143,9 +182,13 @@ static const verdict_t  verdicts[] = {
     { 413, NGX_COUNTERS_REPLY_FOREIGN, html },
     { 402, NGX_COUNTERS_REPLY_FOREIGN, "{\"error\":\"expired_token\"}" },
     { 201, NGX_COUNTERS_REPLY_FOREIGN, "{\"result\":[]}" },
-    { 204, NGX_COUNTERS_REPLY_FOREIGN, "" },
-    { 600, NGX_COUNTERS_REPLY_FOREIGN, "" },
-    { 0, NGX_COUNTERS_REPLY_FOREIGN, "" }
+    { 206, NGX_COUNTERS_REPLY_FOREIGN, "{\"result\":[]}" },
+
+    /* an error is one with any status that means success */
+
+    { 202, NGX_COUNTERS_REPLY_LIMIT,
+      "{\"error\":\"QUERY_LIMIT_EXCEEDED\"}" },
+    { 201, NGX_COUNTERS_REPLY_FAILED, "{\"error\":\"SOMETHING\"}" }
 };
 
 
@@ -297,7 +340,8 @@ test_codes(void)
     is_code("EXPIRED_TOKEN", NGX_COUNTERS_REPLY_UNAUTHORIZED, 401);
     is_code("no_auth_found", NGX_COUNTERS_REPLY_UNAUTHORIZED, 401);
     is_code("INVALID_TOKEN", NGX_COUNTERS_REPLY_UNAUTHORIZED, 401);
-    is_code("INVALID_CREDENTIALS", NGX_COUNTERS_REPLY_BARRED, 403);
+    is_code("INVALID_CREDENTIALS", NGX_COUNTERS_REPLY_DEAD, 403);
+    is_code("invalid_credentials", NGX_COUNTERS_REPLY_DEAD, 403);
     is_code("INSUFFICIENT_SCOPE", NGX_COUNTERS_REPLY_BARRED, 403);
     is_code("user_access_error", NGX_COUNTERS_REPLY_BARRED, 403);
     is_code("ACCESS_DENIED", NGX_COUNTERS_REPLY_FORBIDDEN, 403);
