@@ -111,7 +111,7 @@ ngx_http_counters_read_body(ngx_http_request_t *r,
     ngx_int_t   rc;
     ngx_uint_t  none;
 
-    none = (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked);
+    none = !ngx_http_counters_has_body(r);
 
     if (r->method == NGX_HTTP_GET || r->method == NGX_HTTP_HEAD) {
         return none ? NGX_OK : ngx_http_counters_pass(ctx);

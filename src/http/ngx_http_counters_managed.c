@@ -57,9 +57,9 @@ ngx_http_counters_managed_handler(ngx_http_request_t *r)
                                                 &refusal);
     }
 
-    /* that of a subrequest is its parent's, and not read */
+    /* without one of its own a subrequest has its parent's headers about it */
 
-    if (r == r->main
+    if ((r == r->main || r->method == NGX_HTTP_POST)
         && r->headers_in.content_length_n > NGX_HTTP_COUNTERS_MANAGED_BODY)
     {
         refusal.error = "REQUEST_TOO_LARGE";
@@ -70,7 +70,7 @@ ngx_http_counters_managed_handler(ngx_http_request_t *r)
                                         &refusal);
     }
 
-    if (r->method != NGX_HTTP_POST || r != r->main) {
+    if (r->method != NGX_HTTP_POST) {
 
         rc = ngx_http_discard_request_body(r);
         if (rc != NGX_OK) {

@@ -119,9 +119,24 @@ ngx_http_counters_args(ngx_http_request_t *r, ngx_counters_args_t *query,
 }
 
 
+ngx_uint_t
+ngx_http_counters_has_body(ngx_http_request_t *r)
+{
+    ngx_http_request_body_t  *rb;
+
+    rb = r->request_body;
+
+    if (r != r->main && rb && rb != r->parent->request_body) {
+        return rb->bufs != NULL;
+    }
+
+    return r->headers_in.content_length_n > 0 || r->headers_in.chunked;
+}
+
+
 /*
  * The body as one string, in the request's memory.  NGX_DECLINED when it is
- * larger than a counter call ever is.  A file was written a moment ago and
+ * larger than a counter call ever is, or lost.  A file was written a moment ago and
  * is small, so reading it does not wait for a disk.
  */
 
@@ -138,11 +153,20 @@ ngx_http_counters_body_text(ngx_http_request_t *r, ngx_counters_str_t *body)
     body->len = 0;
     body->data = NULL;
 
-    /* a subrequest sees the body of its parent, which is not meant for it */
-
-    if (r != r->main || r->request_body == NULL
-        || r->request_body->bufs == NULL)
+    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
+        || !ngx_http_counters_has_body(r))
     {
+        return NGX_OK;
+    }
+
+    if (r->request_body == NULL) {
+
+        /* thrown away, or the parent of a subrequest has not read it */
+
+        return NGX_DECLINED;
+    }
+
+    if (r->request_body->bufs == NULL) {
         return NGX_OK;
     }
 

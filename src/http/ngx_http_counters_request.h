@@ -91,9 +91,17 @@ ngx_int_t ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx);
 ngx_http_counters_ctx_t *ngx_http_counters_get_ctx(ngx_http_request_t *r);
 
 /*
+ * Whether there is a body, read or not.  A subrequest may have one of its
+ * own, with the parent's headers about another; or its parent's, which is
+ * meant for it if its method takes one.
+ */
+
+ngx_uint_t ngx_http_counters_has_body(ngx_http_request_t *r);
+
+/*
  * Reads the query and the body into two lists, whose "elts" and "nalloc" are
  * set; the strings live as long as the request.  NGX_OK, NGX_DECLINED for
- * what is not read, NGX_ERROR.
+ * what is not read, NGX_ERROR.  The body of a GET does not count.
  */
 
 ngx_int_t ngx_http_counters_args(ngx_http_request_t *r,
