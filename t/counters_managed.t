@@ -37,6 +37,12 @@ $t->config(<<'EOF', workers => 2);
             counters_user $http_x_user;
         }
         location /m/ { counters acme; counters_user $http_x_user; }
+        location = /page {
+            counters acme;
+            counters_user $http_x_user;
+            add_header Access-Control-Allow-Origin  https://app.example always;
+            add_header Access-Control-Allow-Headers Content-Type always;
+        }
         location = /exact.counters.get { counters acme; counters_user $http_x_user; }
         location = /short {
             counters      short;
@@ -199,6 +205,26 @@ for my $verb (qw(PUT DELETE PATCH OPTIONS TRACE PROPFIND FOO)) {
 
     my $r = refused(405, $verb, 5, $verb);
     is($r->header('allow'), 'GET, HEAD, POST', "$verb: Allow");
+}
+
+# a browser asks first, without a cookie, whether a page of another origin may call
+
+my %ask = (Origin => 'https://app.example', 'Access-Control-Request-Method' => 'POST',
+           'Access-Control-Request-Headers' => 'content-type');
+my $asked = as(undef, OPTIONS => '/page', headers => \%ask);
+
+is($asked->status, 204, 'a preflight request');
+is($asked->body, '', 'is answered with nothing');
+is($asked->header('access-control-allow-origin'), 'https://app.example',
+   "but the administrator's headers");
+is($asked->header('access-control-allow-headers'), 'Content-Type', 'each of them');
+is($asked->header('cache-status'), undef, 'and no Cache-Status');
+
+for my $missing (qw(Origin Access-Control-Request-Method)) {
+    my %less = %ask;
+
+    delete $less{$missing};
+    refused(405, "OPTIONS without $missing", 5, OPTIONS => '/counters', headers => \%less);
 }
 
 is($portal->count, 0, 'the portal has heard of none of it');

@@ -15,6 +15,8 @@
 #define NGX_HTTP_COUNTERS_CORS_NAME  64
 
 
+static ngx_str_t *ngx_http_counters_cors_header(ngx_http_request_t *r,
+    const char *name, size_t len);
 static ngx_uint_t ngx_http_counters_cors_same(ngx_http_request_t *r,
     ngx_str_t *origin);
 static ngx_http_upstream_conf_t *ngx_http_counters_cors_upstream(
@@ -51,6 +53,32 @@ static char  *ngx_http_counters_cors_modules[] = {
 ngx_str_t *
 ngx_http_counters_cors_origin(ngx_http_request_t *r)
 {
+    ngx_str_t  *origin;
+
+    origin = ngx_http_counters_cors_header(r, "Origin", sizeof("Origin") - 1);
+
+    if (origin && ngx_http_counters_cors_same(r, origin)) {
+        return NULL;
+    }
+
+    return origin;
+}
+
+
+ngx_uint_t
+ngx_http_counters_cors_preflight(ngx_http_request_t *r)
+{
+    return r->method == NGX_HTTP_OPTIONS
+           && ngx_http_counters_cors_origin(r)
+           && ngx_http_counters_cors_header(r, "Access-Control-Request-Method",
+                               sizeof("Access-Control-Request-Method") - 1);
+}
+
+
+static ngx_str_t *
+ngx_http_counters_cors_header(ngx_http_request_t *r, const char *name,
+    size_t len)
+{
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
@@ -60,13 +88,10 @@ ngx_http_counters_cors_origin(ngx_http_request_t *r)
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (h[i].key.len == sizeof("Origin") - 1
-                && ngx_strncasecmp(h[i].key.data, (u_char *) "Origin",
-                                   sizeof("Origin") - 1)
-                   == 0)
+            if (h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
             {
-                return ngx_http_counters_cors_same(r, &h[i].value)
-                       ? NULL : &h[i].value;
+                return &h[i].value;
             }
         }
     }

@@ -22,6 +22,13 @@
 ngx_str_t *ngx_http_counters_cors_origin(ngx_http_request_t *r);
 
 /*
+ * Whether a browser asks on behalf of such a page if a request that is to
+ * follow may be sent.
+ */
+
+ngx_uint_t ngx_http_counters_cors_preflight(ngx_http_request_t *r);
+
+/*
  * Whether "headers", as they are kept, are what the portal tells the origin.
  * They were given to a refresh, which has none: if they do not allow any
  * origin, what this one would be told is not known here.

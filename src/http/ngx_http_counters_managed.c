@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_counters_managed.h"
+#include "ngx_http_counters_cors.h"
 #include "ngx_http_counters_response.h"
 #include "ngx_http_counters_serve.h"
 
@@ -41,6 +42,12 @@ ngx_http_counters_managed_handler(ngx_http_request_t *r)
     ctx = ngx_http_counters_create_ctx(r, lcf->portal);
     if (ctx == NULL || ctx->worker == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* add_header says what the page may do */
+
+    if (ngx_http_counters_cors_preflight(r)) {
+        return NGX_HTTP_NO_CONTENT;
     }
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST))) {
