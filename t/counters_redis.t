@@ -78,7 +78,7 @@ sub in_redis ($redis, $pattern, $n, $name) {
 }
 
 
-ok($redis->linked(2 + 1 + 4), 'a connection per portal and worker');
+ok($redis->linked(1 + 1 + 2), 'a connection per node and worker');
 ok($locked->linked(2), 'with a password as well');
 
 # --- stored, and found by another nginx
@@ -134,7 +134,7 @@ unlike("@{[ $redis->keys ]} $value", qr/$code/, 'no credential in it');
 # --- a restart begins with an empty zone
 
 $t->restart;
-$redis->linked(2 + 1 + 4);
+$redis->linked(1 + 1 + 2);
 $locked->linked(2);
 
 is(seen($t->get("/acme$five")), 'acme; hit, redis', 'found after a restart');

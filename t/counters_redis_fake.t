@@ -52,15 +52,17 @@ push @wrong, map { [ "SET, $_->{kind}", { %$_, command => 'SET' } ] }
              { kind => 'error' }, { kind => 'close' }, { kind => 'hang' },
              { kind => 'reply', text => ":1\r\n" };
 
-# A connection to Redis for each of them: one that is lost again and again is
-# made anew ever more slowly.
+# A connection to Redis for each of them, since each has its database: one that is
+# lost again and again is made anew ever more slowly.
 
 my @blocks = ('hasty', 'still', 'patient', map { "wrong$_" } 0 .. $#wrong);
+my $db = 0;
 
 $t->config(join '', (map {
     my $timeout = { patient => '1m', still => '1s' }->{$_} // '200ms';
     "counters_portal $_ { url %%PORTAL%%; zone 256k; rate off; batch off; ttl 1h;"
-    . " redis %%FAKE_REDIS%% timeout=$timeout; secret one; }\n" } @blocks),
+    . " redis redis://127.0.0.1:" . $redis->port . '/' . $db++
+    . " timeout=$timeout; secret one; }\n" } @blocks),
     "server { listen 127.0.0.1:%%PORT_8080%%;\n",
     "add_header X-Source \$counters_source always;\n",
     "location = /parked { stub_status; }\n",

@@ -51,7 +51,7 @@ sub in_redis ($name, $n) {
 }
 
 
-ok($redis->linked(4), 'connected');
+ok($redis->linked(2), 'connected');
 
 # --- the portal is held back
 
@@ -61,7 +61,7 @@ for my $name ('acme', 'stale') {
 }
 
 $t->restart;
-ok($redis->linked(4), 'connected again');
+ok($redis->linked(2), 'connected again');
 $portal->refuse;
 
 for my $name ('acme', 'stale') {

@@ -14,7 +14,6 @@
 
 #define NGX_HTTP_COUNTERS_REDIS_PORT        6379
 #define NGX_HTTP_COUNTERS_REDIS_DB_MAX      65535
-#define NGX_HTTP_COUNTERS_REDIS_PREFIX_MAX  64
 
 
 static char *ngx_http_counters_redis_parameter(ngx_conf_t *cf,
@@ -136,7 +135,7 @@ ngx_http_counters_redis_prefix(ngx_conf_t *cf, ngx_str_t *value,
     size_t  i;
     u_char  ch;
 
-    if (value->len > NGX_HTTP_COUNTERS_REDIS_PREFIX_MAX) {
+    if (value->len > NGX_COUNTERS_REDIS_MAX_PREFIX) {
         return "has a prefix that is too long";
     }
 
@@ -348,7 +347,10 @@ ngx_http_counters_redis_db(u_char *p, u_char *last,
 }
 
 
-/* now, because hiredis would resolve in the event loop */
+/*
+ * Now, so that the first connection waits for no name server.  What is no
+ * address but a name is looked up again when a connection fails.
+ */
 
 static char *
 ngx_http_counters_redis_resolve(ngx_conf_t *cf, ngx_str_t *addr,
@@ -384,6 +386,20 @@ ngx_http_counters_redis_resolve(ngx_conf_t *cf, ngx_str_t *addr,
 
     rcf->addrs = u.addrs;
     rcf->naddrs = u.naddrs;
+
+    if (u.family == AF_UNIX || u.host.data[0] == '['
+        || ngx_inet_addr(u.host.data, u.host.len) != INADDR_NONE)
+    {
+        return NGX_CONF_OK;
+    }
+
+    rcf->host.len = u.host.len;
+    rcf->host.data = ngx_pnalloc(cf->pool, u.host.len + 1);
+    if (rcf->host.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    (void) ngx_cpystrn(rcf->host.data, u.host.data, u.host.len + 1);
 
     return NGX_CONF_OK;
 }

@@ -2,10 +2,11 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * One Redis node, asked asynchronously over one connection per worker:
- * pipelined, with a timeout per command, reconnecting with backoff.  While
- * the node does not answer, commands are declined at once (a breaker), so a
- * dead Redis costs nothing.
+ * One Redis node, asked asynchronously over one connection per worker, which
+ * all portals share that name the node in the same way: pipelined, with a
+ * timeout per command, reconnecting with backoff.  While the node does not
+ * answer, commands are declined at once (a breaker), so a dead Redis costs
+ * nothing.
  */
 
 
@@ -21,11 +22,15 @@
 typedef struct ngx_counters_redis_s  ngx_counters_redis_t;
 
 
-/* addresses are resolved at configuration time: hiredis would block */
+#define NGX_COUNTERS_REDIS_MAX_PREFIX  64
+
+
+/* names are resolved at configuration time, and again after each failure */
 
 typedef struct {
     ngx_str_t                 url;      /* without user and password: logs */
-    ngx_addr_t               *addrs;    /* tried in turn on reconnect */
+    ngx_str_t                 host;     /* NUL-terminated; empty: an address */
+    ngx_addr_t               *addrs;    /* tried in turn; at least one */
     ngx_uint_t                naddrs;
     ngx_str_t                 user;     /* NUL-terminated, or empty */
     ngx_str_t                 password; /* NUL-terminated, or empty */
@@ -38,11 +43,22 @@ typedef struct {
 #define NGX_COUNTERS_REDIS_MAX_VALUES  8
 
 
+/* the connections of one worker */
+
+typedef struct {
+    ngx_queue_t               queue;
+} ngx_counters_redis_links_t;
+
+ngx_counters_redis_links_t *ngx_counters_redis_links_create(
+    ngx_cycle_t *cycle);
+
+
 /*
- * Called exactly once per accepted ngx_counters_redis_get(), from the event
- * loop, never before the call has returned.  rc is NGX_OK with one value per
- * key (data NULL where Redis has none or holds another type), NGX_ERROR when
- * the answer did not come in time or not at all.  Values are gone afterwards.
+ * Called exactly once per accepted command that has one, from the event loop,
+ * never before the command was accepted.  rc is NGX_OK, for a read with one
+ * value per key (data NULL where Redis has none or holds another type, gone
+ * afterwards); NGX_DECLINED when Redis refused the command; NGX_ERROR when no
+ * answer came in time or at all, so that a write may have been done or not.
  */
 
 typedef void (*ngx_counters_redis_pt)(void *data, ngx_int_t rc,
@@ -50,24 +66,25 @@ typedef void (*ngx_counters_redis_pt)(void *data, ngx_int_t rc,
 
 
 /*
- * In init_process: starts to connect in the background and authenticates,
- * selects the database, names the connection.  NULL on failure, logged.
- * "conf" must live as long as the client.
+ * In init_process.  The first portal of a node starts to connect in the
+ * background: authenticates, selects the database, names the connection.
+ * NULL on failure, logged.  "conf" must live as long as the client.
  */
 
 ngx_counters_redis_t *ngx_counters_redis_create(ngx_cycle_t *cycle,
-    ngx_counters_redis_conf_t *conf);
+    ngx_counters_redis_links_t *links, ngx_counters_redis_conf_t *conf);
 
 /*
- * In exit_process: gives outstanding SET and DEL commands up to one timeout
- * to be written out, then closes.  Pending gets complete with NGX_ERROR.
+ * In exit_process: pending commands complete with NGX_ERROR.  The last one of
+ * a node gives outstanding writes a short time to be done, then closes.
  */
 
 void ngx_counters_redis_destroy(ngx_counters_redis_t *redis);
 
 /*
  * MGET.  NGX_AGAIN when accepted, NGX_DECLINED when the node is not there
- * now (nothing will be called).  Keys are copied.
+ * now (nothing will be called).  At the start, when nobody knows whether it
+ * is there, commands wait for that, within their timeout.  Keys are copied.
  */
 
 ngx_int_t ngx_counters_redis_get(ngx_counters_redis_t *redis,
@@ -75,19 +92,18 @@ ngx_int_t ngx_counters_redis_get(ngx_counters_redis_t *redis,
     void *data);
 
 /*
- * SET key value PX px, and DEL.  Fire and forget: NGX_OK when accepted,
- * NGX_DECLINED when the node is not there now.  Errors are logged, at most
- * one line a second.
+ * SET key value PX px, DEL, PUBLISH.  NGX_OK when accepted, NGX_DECLINED when
+ * the node is not there now.  Errors are logged, at most one line a second.
+ * "handler" may be NULL.
  */
 
 ngx_int_t ngx_counters_redis_set(ngx_counters_redis_t *redis, ngx_str_t *key,
-    ngx_str_t *value, uint64_t px);
-ngx_int_t ngx_counters_redis_del(ngx_counters_redis_t *redis, ngx_str_t *key);
-
-/* PUBLISH, likewise: whoever is subscribed to the channel sees it */
-
+    ngx_str_t *value, uint64_t px, ngx_counters_redis_pt handler, void *data);
+ngx_int_t ngx_counters_redis_del(ngx_counters_redis_t *redis, ngx_str_t *key,
+    ngx_counters_redis_pt handler, void *data);
 ngx_int_t ngx_counters_redis_publish(ngx_counters_redis_t *redis,
-    ngx_str_t *channel, ngx_str_t *message);
+    ngx_str_t *channel, ngx_str_t *message, ngx_counters_redis_pt handler,
+    void *data);
 
 /* for the status page */
 
@@ -95,6 +111,8 @@ typedef struct {
     unsigned                  connected:1;
     unsigned                  breaker:1;   /* commands are being declined */
     ngx_uint_t                pending;     /* commands without an answer */
+    u_char                   *reason;      /* why it is not connected; NUL-
+                                              terminated, may be empty */
 } ngx_counters_redis_state_t;
 
 void ngx_counters_redis_state(ngx_counters_redis_t *redis,

@@ -5,11 +5,12 @@
 
 
 #include "ngx_counters_redis_channel.h"
-#include "ngx_counters_redis_link.h"
+#include "ngx_counters_redis_hello.h"
 
 
 struct ngx_counters_redis_channel_s {
-    ngx_counters_redis_link_t       link;
+    ngx_counters_redis_link_t      *link;
+    ngx_counters_redis_user_t       user;
     ngx_str_t                      *name;
     ngx_counters_redis_message_pt   handler;
     void                           *data;
@@ -18,14 +19,25 @@ struct ngx_counters_redis_channel_s {
 
 
 static void ngx_counters_redis_channel_ready(void *data);
+static void ngx_counters_redis_channel_down(void *data);
+static ngx_int_t ngx_counters_redis_channel_ping(
+    ngx_counters_redis_link_t *link);
 static void ngx_counters_redis_channel_handler(redisAsyncContext *ac,
-    void *data, void *channel);
+    void *data, void *owner);
+
+
+static ngx_counters_redis_use_t  ngx_counters_redis_channels = {
+    ngx_counters_redis_hello,
+    ngx_counters_redis_channel_ping
+};
+
+static ngx_str_t  ngx_counters_redis_channel_command = ngx_string("SUBSCRIBE");
 
 
 ngx_counters_redis_channel_t *
 ngx_counters_redis_subscribe(ngx_cycle_t *cycle,
-    ngx_counters_redis_conf_t *conf, ngx_str_t *name,
-    ngx_counters_redis_message_pt handler, void *data)
+    ngx_counters_redis_links_t *links, ngx_counters_redis_conf_t *conf,
+    ngx_str_t *name, ngx_counters_redis_message_pt handler, void *data)
 {
     ngx_counters_redis_channel_t  *channel;
 
@@ -38,16 +50,15 @@ ngx_counters_redis_subscribe(ngx_cycle_t *cycle,
     channel->handler = handler;
     channel->data = data;
 
-    channel->link.opened = ngx_counters_redis_channel_ready;
-    channel->link.data = channel;
+    channel->user.ready = ngx_counters_redis_channel_ready;
+    channel->user.down = ngx_counters_redis_channel_down;
+    channel->user.data = channel;
 
-    if (ngx_counters_redis_link_open(&channel->link, conf, cycle->log)
-        != NGX_OK)
-    {
-        return NULL;
-    }
+    channel->link = ngx_counters_redis_links_get(links, conf,
+                                                 &ngx_counters_redis_channels,
+                                                 &channel->user, cycle->log);
 
-    return channel;
+    return channel->link ? channel : NULL;
 }
 
 
@@ -56,9 +67,11 @@ ngx_counters_redis_unsubscribe(ngx_counters_redis_channel_t *channel)
 {
     channel->closing = 1;
 
-    ngx_counters_redis_link_close(&channel->link);
+    ngx_counters_redis_links_put(channel->link, &channel->user);
 }
 
+
+/* hiredis tells the channels of a connection apart */
 
 static void
 ngx_counters_redis_channel_ready(void *data)
@@ -67,26 +80,50 @@ ngx_counters_redis_channel_ready(void *data)
 
     ngx_str_t  args[2];
 
-    ngx_str_set(&args[0], "SUBSCRIBE");
+    args[0] = ngx_counters_redis_channel_command;
     args[1] = *channel->name;
 
-    if (ngx_counters_redis_link_send(&channel->link,
+    if (ngx_counters_redis_link_send(channel->link,
                                      ngx_counters_redis_channel_handler,
                                      channel, args, 2)
         != NGX_OK)
     {
-        ngx_counters_redis_link_drop(&channel->link, "SUBSCRIBE failed");
+        ngx_counters_redis_link_drop(channel->link, "SUBSCRIBE failed");
     }
 }
 
 
-/* ["subscribe", channel, n] once, then ["message", channel, text] */
+static void
+ngx_counters_redis_channel_down(void *data)
+{
+    /* void */
+}
+
+
+/* subscribing again changes nothing, and is confirmed */
+
+static ngx_int_t
+ngx_counters_redis_channel_ping(ngx_counters_redis_link_t *link)
+{
+    ngx_queue_t                *q;
+    ngx_counters_redis_user_t  *user;
+
+    q = ngx_queue_head(&link->users);
+    user = ngx_queue_data(q, ngx_counters_redis_user_t, queue);
+
+    ngx_counters_redis_channel_ready(user->data);
+
+    return NGX_OK;
+}
+
+
+/* ["subscribe", channel, n], then ["message", channel, text] */
 
 static void
 ngx_counters_redis_channel_handler(redisAsyncContext *ac, void *data,
     void *owner)
 {
-    ngx_str_t                      message, name;
+    ngx_str_t                      message;
     redisReply                    *reply, *element;
     ngx_counters_redis_channel_t  *channel;
 
@@ -94,13 +131,14 @@ ngx_counters_redis_channel_handler(redisAsyncContext *ac, void *data,
     channel = owner;
 
     if (reply == NULL) {
-        ngx_counters_redis_link_lost(&channel->link);
+        ngx_counters_redis_link_lost(channel->link);
         return;
     }
 
     if (reply->type == REDIS_REPLY_ERROR) {
-        ngx_str_set(&name, "SUBSCRIBE");
-        ngx_counters_redis_link_refused(&channel->link, &name, reply->str);
+        ngx_counters_redis_links_refused(channel->link,
+                                         &ngx_counters_redis_channel_command,
+                                         reply->str);
         return;
     }
 

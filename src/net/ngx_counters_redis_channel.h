@@ -2,8 +2,9 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * One channel of Redis's publish/subscribe, on a connection of its own that
- * opens itself again.  What is published while it is away is not seen.
+ * One channel of Redis's publish/subscribe, on a connection that all channels
+ * of a node share and that opens itself again.  What is published while it is
+ * away is not seen.
  */
 
 
@@ -27,7 +28,8 @@ typedef void (*ngx_counters_redis_message_pt)(void *data, ngx_str_t *message);
  */
 
 ngx_counters_redis_channel_t *ngx_counters_redis_subscribe(
-    ngx_cycle_t *cycle, ngx_counters_redis_conf_t *conf, ngx_str_t *name,
+    ngx_cycle_t *cycle, ngx_counters_redis_links_t *links,
+    ngx_counters_redis_conf_t *conf, ngx_str_t *name,
     ngx_counters_redis_message_pt handler, void *data);
 
 /* in exit_process */

@@ -303,10 +303,9 @@ ngx_counters_redis_event_cleanup(void *data)
 }
 
 
-/* hiredis deals with an error that nobody asked for: too many clients */
-
 /*
- * No command is waiting for an answer.  An error is tolerated, and so is what
+ * No command is waiting for an answer.  An error is left to hiredis (too many
+ * clients), and so is what
  * a subscriber is sent: ["message", channel, text], or the confirmation with
  * a number in the third place.  hiredis asserts that it has this form.
  */
@@ -354,7 +353,7 @@ ngx_counters_redis_event_admit(const redisReadTask *task, size_t len,
     }
 
     if (task->parent == NULL) {
-
+        e->heard = 1;
         e->bytes = 0;
         e->items = 0;
     }

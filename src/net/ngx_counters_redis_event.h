@@ -55,6 +55,8 @@ typedef struct {
     const char                   *error;
 
     unsigned                      writing:1;
+    unsigned                      heard:1;  /* set when the peer has answered;
+                                               cleared by who wants to know */
 } ngx_counters_redis_event_t;
 
 

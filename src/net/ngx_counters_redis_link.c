@@ -10,67 +10,78 @@
 #define NGX_COUNTERS_REDIS_BACKOFF      100     /* msec */
 #define NGX_COUNTERS_REDIS_MAX_BACKOFF  5000
 #define NGX_COUNTERS_REDIS_STABLE       1000    /* lost later: not flapping */
+#define NGX_COUNTERS_REDIS_PING         10000
 
 #define NGX_COUNTERS_REDIS_SLICES       4       /* of the handshake's time */
 
-#define NGX_COUNTERS_REDIS_BUFFER       1024    /* holds a usual MGET */
-#define NGX_COUNTERS_REDIS_MAX_BUFFER   65536   /* is not kept if larger */
 
-
-/* in the order of sending; the answer to the last one makes the link ready */
-
-typedef enum {
-    NGX_COUNTERS_REDIS_AUTH = 0,
-    NGX_COUNTERS_REDIS_SELECT,
-    NGX_COUNTERS_REDIS_SETNAME,
-    NGX_COUNTERS_REDIS_PING
-} ngx_counters_redis_step_e;
-
-
+static void ngx_counters_redis_link_tell(ngx_counters_redis_link_t *link,
+    ngx_uint_t ready);
 static void ngx_counters_redis_link_connect(ngx_counters_redis_link_t *link);
 static void ngx_counters_redis_link_slice(ngx_counters_redis_link_t *link);
-static redisAsyncContext *ngx_counters_redis_link_context(ngx_addr_t *addr);
-static ngx_int_t ngx_counters_redis_link_handshake(
+static redisAsyncContext *ngx_counters_redis_link_context(
     ngx_counters_redis_link_t *link);
-static ngx_int_t ngx_counters_redis_link_auth(ngx_counters_redis_link_t *link);
-static ngx_int_t ngx_counters_redis_link_step(ngx_counters_redis_link_t *link,
-    ngx_counters_redis_step_e step, ngx_str_t *args, ngx_uint_t nargs);
-static void ngx_counters_redis_link_step_handler(redisAsyncContext *ac,
-    void *data, void *step);
-static void ngx_counters_redis_link_ready(ngx_counters_redis_link_t *link);
 static void ngx_counters_redis_link_closed_handler(void *data,
     const char *reason);
 static void ngx_counters_redis_link_down(ngx_counters_redis_link_t *link);
+static ngx_msec_t ngx_counters_redis_link_backoff(
+    ngx_counters_redis_link_t *link);
 static void ngx_counters_redis_link_log_down(ngx_counters_redis_link_t *link);
+static void ngx_counters_redis_link_resolve(ngx_counters_redis_link_t *link);
+static void ngx_counters_redis_link_resolved(void *data,
+    ngx_counters_resolve_addr_t *addrs, ngx_uint_t naddrs);
 static void ngx_counters_redis_link_timer_handler(ngx_event_t *ev);
-static u_char *ngx_counters_redis_link_format(ngx_counters_redis_link_t *link,
-    ngx_str_t *args, ngx_uint_t nargs, size_t *len);
-static ngx_int_t ngx_counters_redis_link_buffer(
-    ngx_counters_redis_link_t *link, size_t size);
-static void ngx_counters_redis_link_text(ngx_counters_redis_link_t *link,
-    u_char *out, const char *text);
+static void ngx_counters_redis_link_watch(ngx_counters_redis_link_t *link);
 
 
-static ngx_str_t  ngx_counters_redis_link_steps[] = {
-    ngx_string("AUTH"),
-    ngx_string("SELECT"),
-    ngx_string("CLIENT SETNAME"),
-    ngx_string("PING")
+/*
+ * What a node says that cannot serve: a replica, one that starts or is stuck,
+ * one that wants us to authenticate anew.
+ */
+
+static ngx_str_t  ngx_counters_redis_unfit[] = {
+    ngx_string("READONLY"),
+    ngx_string("MASTERDOWN"),
+    ngx_string("LOADING"),
+    ngx_string("BUSY"),
+    ngx_string("CLUSTERDOWN"),
+    ngx_string("NOAUTH"),
+    ngx_null_string
 };
 
 
-ngx_int_t
-ngx_counters_redis_link_open(ngx_counters_redis_link_t *link,
-    ngx_counters_redis_conf_t *conf, ngx_log_t *log)
+ngx_counters_redis_link_t *
+ngx_counters_redis_link_open(ngx_counters_redis_links_t *links,
+    ngx_counters_redis_conf_t *conf, ngx_counters_redis_use_t *use,
+    ngx_log_t *log)
 {
-    link->size = NGX_COUNTERS_REDIS_BUFFER;
-    link->buf = ngx_alloc(link->size, log);
-    if (link->buf == NULL) {
-        return NGX_ERROR;
+    ngx_uint_t                  i;
+    ngx_counters_redis_link_t  *link;
+
+    link = ngx_calloc(sizeof(ngx_counters_redis_link_t), log);
+    if (link == NULL) {
+        return NULL;
     }
 
     link->ident = (ngx_socket_t) -1;
+    link->links = links;
+    link->use = use;
     link->conf = conf;
+    link->early = 1;
+
+    link->naddrs = ngx_min(conf->naddrs, NGX_COUNTERS_RESOLVE_MAX);
+
+    for (i = 0; i < link->naddrs; i++) {
+        link->addrs[i].socklen = conf->addrs[i].socklen;
+        ngx_memcpy(&link->addrs[i].sockaddr, conf->addrs[i].sockaddr,
+                   conf->addrs[i].socklen);
+
+        /* as the resolver gives them */
+
+        if (conf->host.len) {
+            ngx_inet_set_port(&link->addrs[i].sockaddr.sockaddr, 0);
+        }
+    }
 
     link->event.closed = ngx_counters_redis_link_closed_handler;
     link->event.data = link;
@@ -80,11 +91,14 @@ ngx_counters_redis_link_open(ngx_counters_redis_link_t *link,
     link->timer.log = log;
     link->timer.cancelable = 1;
 
+    ngx_queue_init(&link->users);
+    ngx_queue_insert_tail(&links->queue, &link->queue);
+
     /* connects in the event loop, where the time is right */
 
     ngx_add_timer(&link->timer, 1);
 
-    return NGX_OK;
+    return link;
 }
 
 
@@ -95,12 +109,44 @@ ngx_counters_redis_link_close(ngx_counters_redis_link_t *link)
         ngx_counters_redis_link_drop(link, "closed");
     }
 
+    if (link->resolve) {
+        ngx_counters_resolve_cancel(link->resolve);
+    }
+
     if (link->timer.timer_set) {
         ngx_del_timer(&link->timer);
     }
 
-    ngx_free(link->buf);
-    link->buf = NULL;
+    ngx_queue_remove(&link->queue);
+    ngx_counters_redis_buf_free(&link->buf);
+    ngx_free(link);
+}
+
+
+static void
+ngx_counters_redis_link_tell(ngx_counters_redis_link_t *link,
+    ngx_uint_t ready)
+{
+    ngx_queue_t                *q;
+    ngx_counters_redis_user_t  *user;
+
+    for (q = ngx_queue_head(&link->users);
+         q != ngx_queue_sentinel(&link->users);
+         q = ngx_queue_next(q))
+    {
+        user = ngx_queue_data(q, ngx_counters_redis_user_t, queue);
+
+        if (!ready) {
+            user->down(user->data);
+            continue;
+        }
+
+        /* one of them may have found that it is gone again */
+
+        if (link->state == NGX_COUNTERS_REDIS_READY) {
+            user->ready(user->data);
+        }
+    }
 }
 
 
@@ -111,7 +157,7 @@ ngx_counters_redis_link_send(ngx_counters_redis_link_t *link,
     size_t   len;
     u_char  *p;
 
-    p = ngx_counters_redis_link_format(link, args, nargs, &len);
+    p = ngx_counters_redis_wire(&link->buf, args, nargs, &len);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -136,7 +182,7 @@ ngx_counters_redis_link_drop(ngx_counters_redis_link_t *link,
     }
 
     link->state = NGX_COUNTERS_REDIS_CLOSING;
-    ngx_counters_redis_link_text(link, link->reason, reason);
+    ngx_counters_redis_text(link->reason, reason, &link->conf->password);
 
     redisAsyncFree(link->event.ac);
 }
@@ -149,22 +195,23 @@ ngx_counters_redis_link_lost(ngx_counters_redis_link_t *link)
 }
 
 
-void
-ngx_counters_redis_link_refused(ngx_counters_redis_link_t *link,
-    ngx_str_t *name, const char *text)
+ngx_uint_t
+ngx_counters_redis_link_unfit(const char *text)
 {
-    u_char  buf[NGX_COUNTERS_REDIS_MAX_TEXT + 1];
+    size_t      len;
+    ngx_uint_t  i;
 
-    if (link->logged == ngx_time()) {
-        return;
+    len = strcspn(text, " ");
+
+    for (i = 0; ngx_counters_redis_unfit[i].len; i++) {
+        if (len == ngx_counters_redis_unfit[i].len
+            && ngx_strncmp(text, ngx_counters_redis_unfit[i].data, len) == 0)
+        {
+            return 1;
+        }
     }
 
-    link->logged = ngx_time();
-    ngx_counters_redis_link_text(link, buf, text);
-
-    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                  "counters: redis %V refused %V: %s",
-                  &link->conf->url, name, buf);
+    return 0;
 }
 
 
@@ -175,9 +222,10 @@ ngx_counters_redis_link_connect(ngx_counters_redis_link_t *link)
     redisAsyncContext  *ac;
 
     link->ready = 0;
+    link->pinged = 0;
     link->timeouts = 0;
 
-    ac = ngx_counters_redis_link_context(&link->conf->addrs[link->addr]);
+    ac = ngx_counters_redis_link_context(link);
 
     if (ac == NULL) {
         reason = "no memory";
@@ -202,7 +250,7 @@ ngx_counters_redis_link_connect(ngx_counters_redis_link_t *link)
 
     ngx_counters_redis_link_slice(link);
 
-    if (ngx_counters_redis_link_handshake(link) != NGX_OK) {
+    if (link->use->hello(link) != NGX_OK) {
         ngx_counters_redis_link_drop(link, "no memory");
     }
 
@@ -210,7 +258,7 @@ ngx_counters_redis_link_connect(ngx_counters_redis_link_t *link)
 
 failed:
 
-    ngx_counters_redis_link_text(link, link->reason, reason);
+    ngx_counters_redis_text(link->reason, reason, &link->conf->password);
 
     if (ac) {
         redisAsyncFree(ac);
@@ -231,32 +279,34 @@ ngx_counters_redis_link_slice(ngx_counters_redis_link_t *link)
     link->slices--;
 
     ngx_add_timer(&link->timer,
-                  link->conf->timeout / NGX_COUNTERS_REDIS_SLICES + 1);
+                  link->timeout / NGX_COUNTERS_REDIS_SLICES + 1);
 }
 
 
 /* hiredis wants text; numeric addresses make it ask no name server */
 
 static redisAsyncContext *
-ngx_counters_redis_link_context(ngx_addr_t *addr)
+ngx_counters_redis_link_context(ngx_counters_redis_link_t *link)
 {
-    size_t               len;
-    u_char               text[NGX_SOCKADDR_STRLEN + 1];
-    redisAsyncContext   *ac;
-#if (NGX_HAVE_UNIX_DOMAIN)
-    struct sockaddr_un  *saun;
+    size_t                        len;
+    u_char                        text[NGX_SOCKADDR_STRLEN + 1];
+    redisAsyncContext            *ac;
+    ngx_counters_resolve_addr_t  *addr;
 
-    if (addr->sockaddr->sa_family == AF_UNIX) {
-        saun = (struct sockaddr_un *) addr->sockaddr;
-        return redisAsyncConnectUnix(saun->sun_path);
+    addr = &link->addrs[link->addr];
+
+#if (NGX_HAVE_UNIX_DOMAIN)
+    if (addr->sockaddr.sockaddr.sa_family == AF_UNIX) {
+        return redisAsyncConnectUnix(addr->sockaddr.sockaddr_un.sun_path);
     }
 #endif
 
-    len = ngx_sock_ntop(addr->sockaddr, addr->socklen, text,
+    len = ngx_sock_ntop(&addr->sockaddr.sockaddr, addr->socklen, text,
                         NGX_SOCKADDR_STRLEN, 0);
     text[len] = '\0';
 
-    ac = redisAsyncConnect((char *) text, ngx_inet_get_port(addr->sockaddr));
+    ac = redisAsyncConnect((char *) text,
+                           ngx_inet_get_port(link->conf->addrs[0].sockaddr));
 
     if (ac && !ac->err) {
         (void) redisEnableKeepAlive(&ac->c);
@@ -266,145 +316,21 @@ ngx_counters_redis_link_context(ngx_addr_t *addr)
 }
 
 
-/* sent without waiting for each other: all of it takes one round trip */
-
-static ngx_int_t
-ngx_counters_redis_link_handshake(ngx_counters_redis_link_t *link)
+void
+ngx_counters_redis_link_opened(ngx_counters_redis_link_t *link,
+    const char *reason)
 {
-    u_char     db[NGX_INT_T_LEN];
-    ngx_str_t  args[3];
-
-    if (ngx_counters_redis_link_auth(link) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (link->conf->db) {
-        ngx_str_set(&args[0], "SELECT");
-        args[1].data = db;
-        args[1].len = ngx_sprintf(db, "%ui", link->conf->db) - db;
-
-        if (ngx_counters_redis_link_step(link, NGX_COUNTERS_REDIS_SELECT,
-                                         args, 2)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    ngx_str_set(&args[0], "CLIENT");
-    ngx_str_set(&args[1], "SETNAME");
-    ngx_str_set(&args[2], "nginx-counters");
-
-    if (ngx_counters_redis_link_step(link, NGX_COUNTERS_REDIS_SETNAME, args, 3)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_str_set(&args[0], "PING");
-
-    return ngx_counters_redis_link_step(link, NGX_COUNTERS_REDIS_PING, args,
-                                        1);
-}
-
-
-static ngx_int_t
-ngx_counters_redis_link_auth(ngx_counters_redis_link_t *link)
-{
-    ngx_int_t   rc;
-    ngx_str_t   args[3];
-    ngx_uint_t  n;
-
-    if (link->conf->password.len == 0) {
-        return NGX_OK;
-    }
-
-    n = 0;
-    args[n++] = ngx_counters_redis_link_steps[NGX_COUNTERS_REDIS_AUTH];
-
-    if (link->conf->user.len) {
-        args[n++] = link->conf->user;
-    }
-
-    args[n++] = link->conf->password;
-
-    rc = ngx_counters_redis_link_step(link, NGX_COUNTERS_REDIS_AUTH, args, n);
-
-    ngx_explicit_memzero(link->buf, link->size);
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_counters_redis_link_step(ngx_counters_redis_link_t *link,
-    ngx_counters_redis_step_e step, ngx_str_t *args, ngx_uint_t nargs)
-{
-    return ngx_counters_redis_link_send(link,
-                                        ngx_counters_redis_link_step_handler,
-                                        &ngx_counters_redis_link_steps[step],
-                                        args, nargs);
-}
-
-
-static void
-ngx_counters_redis_link_step_handler(redisAsyncContext *ac, void *data,
-    void *step)
-{
-    ngx_str_t                  *name;
-    redisReply                 *reply;
-    ngx_counters_redis_step_e   n;
-    ngx_counters_redis_link_t  *link;
-
-    reply = data;
-    link = ac->data;
-    name = step;
-    n = name - ngx_counters_redis_link_steps;
-
-    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, ngx_cycle->log, 0,
-                   "counters redis step handler: %V, state:%d",
-                   name, link->state);
-
-    if (reply == NULL) {
-        ngx_counters_redis_link_lost(link);
+    if (reason) {
+        ngx_counters_redis_link_drop(link, reason);
         return;
     }
-
-    if (link->state != NGX_COUNTERS_REDIS_HANDSHAKE) {
-        return;
-    }
-
-    if (reply->type == REDIS_REPLY_ERROR) {
-
-        /* the name is a convenience; a PING that an ACL refuses is answered */
-
-        if (n != NGX_COUNTERS_REDIS_SETNAME
-            && (n != NGX_COUNTERS_REDIS_PING
-                || ngx_strncmp(reply->str, "NOPERM", 6) != 0))
-        {
-            ngx_counters_redis_link_drop(link, reply->str);
-            return;
-        }
-
-    } else if (reply->type != REDIS_REPLY_STATUS) {
-        ngx_counters_redis_link_drop(link, "unexpected reply");
-        return;
-    }
-
-    if (n == NGX_COUNTERS_REDIS_PING) {
-        ngx_counters_redis_link_ready(link);
-    }
-}
-
-
-static void
-ngx_counters_redis_link_ready(ngx_counters_redis_link_t *link)
-{
-    ngx_del_timer(&link->timer);
 
     link->state = NGX_COUNTERS_REDIS_READY;
     link->ready = 1;
+    link->early = 0;
     link->since = ngx_current_msec;
+
+    ngx_add_timer(&link->timer, NGX_COUNTERS_REDIS_PING);
 
     if (link->down) {
         link->down = 0;
@@ -414,9 +340,7 @@ ngx_counters_redis_link_ready(ngx_counters_redis_link_t *link)
                       "counters: redis %V is back", &link->conf->url);
     }
 
-    if (link->opened) {
-        link->opened(link->data);
-    }
+    ngx_counters_redis_link_tell(link, 1);
 }
 
 
@@ -432,7 +356,7 @@ ngx_counters_redis_link_closed_handler(void *data, const char *reason)
                    reason ? reason : "dropped");
 
     if (reason) {
-        ngx_counters_redis_link_text(link, link->reason, reason);
+        ngx_counters_redis_text(link->reason, reason, &link->conf->password);
     }
 
     ngx_counters_redis_link_down(link);
@@ -442,9 +366,6 @@ ngx_counters_redis_link_closed_handler(void *data, const char *reason)
 static void
 ngx_counters_redis_link_down(ngx_counters_redis_link_t *link)
 {
-    ngx_msec_t  delay;
-    ngx_uint_t  n;
-
     link->state = NGX_COUNTERS_REDIS_DOWN;
 
     if (link->timer.timer_set) {
@@ -456,7 +377,7 @@ ngx_counters_redis_link_down(ngx_counters_redis_link_t *link)
     }
 
     if (!link->ready) {
-        link->addr = (link->addr + 1) % link->conf->naddrs;
+        link->addr = (link->addr + 1) % link->naddrs;
 
     } else if (ngx_current_msec - link->since >= NGX_COUNTERS_REDIS_STABLE) {
         link->failures = 0;
@@ -464,16 +385,38 @@ ngx_counters_redis_link_down(ngx_counters_redis_link_t *link)
 
     ngx_counters_redis_link_log_down(link);
 
-    /* a step of the backoff is a round through all addresses */
-
-    n = ngx_min(link->failures / link->conf->naddrs, 10);
-    delay = ngx_min(NGX_COUNTERS_REDIS_BACKOFF << n,
-                    NGX_COUNTERS_REDIS_MAX_BACKOFF);
-    delay -= ngx_random() % (delay / 4);
+    ngx_add_timer(&link->timer, ngx_counters_redis_link_backoff(link));
 
     link->failures++;
 
-    ngx_add_timer(&link->timer, delay);
+    /* a primary that was replaced, a service that has moved */
+
+    ngx_counters_redis_link_resolve(link);
+
+    if (link->ready || link->addr == 0) {
+        link->early = 0;
+        ngx_counters_redis_link_tell(link, 0);
+    }
+}
+
+
+/* a step is a round through all addresses, of which the first makes haste */
+
+static ngx_msec_t
+ngx_counters_redis_link_backoff(ngx_counters_redis_link_t *link)
+{
+    ngx_msec_t  delay;
+    ngx_uint_t  n;
+
+    if (link->early && link->addr != 0) {
+        return 1;
+    }
+
+    n = ngx_min(link->failures / link->naddrs, 10);
+    delay = ngx_min(NGX_COUNTERS_REDIS_BACKOFF << n,
+                    NGX_COUNTERS_REDIS_MAX_BACKOFF);
+
+    return delay - ngx_random() % (delay / 2);
 }
 
 
@@ -491,7 +434,7 @@ ngx_counters_redis_link_log_down(ngx_counters_redis_link_t *link)
 
     /* no news: one address of several, the same again */
 
-    if (link->failures + 1 < link->conf->naddrs
+    if (link->failures + 1 < link->naddrs
         || link->logged == ngx_time()
         || ngx_strcmp(link->reason, link->reported) == 0)
     {
@@ -509,6 +452,48 @@ ngx_counters_redis_link_log_down(ngx_counters_redis_link_t *link)
 
 
 static void
+ngx_counters_redis_link_resolve(ngx_counters_redis_link_t *link)
+{
+    if (link->conf->host.len == 0 || link->resolve) {
+        return;
+    }
+
+    link->resolve = ngx_counters_resolve(link->conf->host.data,
+                                         ngx_counters_redis_link_resolved,
+                                         link, ngx_cycle->log);
+}
+
+
+/* while nobody knows, the addresses that were known are as good as any */
+
+static void
+ngx_counters_redis_link_resolved(void *data,
+    ngx_counters_resolve_addr_t *addrs, ngx_uint_t naddrs)
+{
+    ngx_counters_redis_link_t *link = data;
+
+    link->resolve = NULL;
+
+    if (naddrs == 0) {
+        return;
+    }
+
+    if (naddrs == link->naddrs
+        && ngx_memcmp(addrs, link->addrs,
+                      naddrs * sizeof(ngx_counters_resolve_addr_t))
+           == 0)
+    {
+        return;
+    }
+
+    ngx_memcpy(link->addrs, addrs,
+               naddrs * sizeof(ngx_counters_resolve_addr_t));
+    link->naddrs = naddrs;
+    link->addr = 0;
+}
+
+
+static void
 ngx_counters_redis_link_timer_handler(ngx_event_t *ev)
 {
     ngx_counters_redis_link_t  *link;
@@ -519,7 +504,9 @@ ngx_counters_redis_link_timer_handler(ngx_event_t *ev)
                    "counters redis link timer handler, state:%d failures:%ui",
                    link->state, link->failures);
 
-    if (link->state == NGX_COUNTERS_REDIS_HANDSHAKE) {
+    switch (link->state) {
+
+    case NGX_COUNTERS_REDIS_HANDSHAKE:
 
         if (link->slices) {
             ngx_counters_redis_link_slice(link);
@@ -529,115 +516,59 @@ ngx_counters_redis_link_timer_handler(ngx_event_t *ev)
         }
 
         return;
-    }
 
-    if (ngx_exiting || ngx_quit || ngx_terminate) {
+    case NGX_COUNTERS_REDIS_READY:
+        ngx_counters_redis_link_watch(link);
         return;
+
+    default:
+
+        if (ngx_exiting || ngx_quit || ngx_terminate) {
+            return;
+        }
+
+        ngx_counters_redis_link_connect(link);
     }
-
-    ngx_counters_redis_link_connect(link);
-}
-
-
-/* the command stays in link->buf until the next one is formatted */
-
-static u_char *
-ngx_counters_redis_link_format(ngx_counters_redis_link_t *link,
-    ngx_str_t *args, ngx_uint_t nargs, size_t *len)
-{
-    size_t       size;
-    u_char      *p;
-    ngx_uint_t   i;
-
-    /* hiredis looks for further channels of a SUBSCRIBE up to a zero byte */
-
-    size = sizeof("*" CRLF) + NGX_INT_T_LEN;
-
-    for (i = 0; i < nargs; i++) {
-        size += sizeof("$" CRLF CRLF) - 1 + NGX_SIZE_T_LEN + args[i].len;
-    }
-
-    if (ngx_counters_redis_link_buffer(link, size) != NGX_OK) {
-        return NULL;
-    }
-
-    p = ngx_sprintf(link->buf, "*%ui" CRLF, nargs);
-
-    for (i = 0; i < nargs; i++) {
-        p = ngx_sprintf(p, "$%uz" CRLF, args[i].len);
-        p = ngx_cpymem(p, args[i].data, args[i].len);
-        *p++ = CR;
-        *p++ = LF;
-    }
-
-    *len = p - link->buf;
-    *p = '\0';
-
-    return link->buf;
-}
-
-
-static ngx_int_t
-ngx_counters_redis_link_buffer(ngx_counters_redis_link_t *link, size_t size)
-{
-    u_char  *p;
-
-    size = ngx_max(size, NGX_COUNTERS_REDIS_BUFFER);
-
-    if (size <= link->size && link->size <= NGX_COUNTERS_REDIS_MAX_BUFFER) {
-        return NGX_OK;
-    }
-
-    p = ngx_alloc(size, ngx_cycle->log);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_free(link->buf);
-
-    link->buf = p;
-    link->size = size;
-
-    return NGX_OK;
 }
 
 
 /*
- * Errors of Redis may repeat arguments, in quotes or after a comma, and a
- * peer may say anything: the log gets neither a password nor a line break.
+ * Balancers and firewalls forget silent connections without a word, and a
+ * host that is gone says nothing either.
  */
 
 static void
-ngx_counters_redis_link_text(ngx_counters_redis_link_t *link, u_char *out,
-    const char *text)
+ngx_counters_redis_link_watch(ngx_counters_redis_link_t *link)
 {
-    u_char      ch, *p;
-    ngx_uint_t  i;
+    if (link->pinged && !link->event.heard) {
 
-    p = out;
+        /* this process may have been late itself, and the answer be here */
 
-    for (i = 0; i < NGX_COUNTERS_REDIS_MAX_TEXT && text[i]; i++) {
-        ch = text[i];
+        ngx_counters_redis_event_read(&link->event);
 
-        if (ch < 0x20 || ch > 0x7e || ch == '\'' || ch == '"' || ch == '`'
-            || ch == ',')
-        {
-            break;
+        if (link->state == NGX_COUNTERS_REDIS_READY && !link->event.heard) {
+            ngx_counters_redis_link_drop(link, "timed out");
         }
 
-        *p++ = ch;
+        if (link->state != NGX_COUNTERS_REDIS_READY) {
+            return;
+        }
     }
 
-    while (p > out && p[-1] == ' ') {
-        p--;
+    if (link->pinged) {
+        link->pinged = 0;
+        ngx_add_timer(&link->timer, NGX_COUNTERS_REDIS_PING);
+        return;
     }
 
-    *p = '\0';
+    link->pinged = 1;
+    link->event.heard = 0;
 
-    if (p == out
-        || (link->conf->password.len
-            && ngx_strstr(out, link->conf->password.data) != NULL))
+    ngx_add_timer(&link->timer, link->timeout);
+
+    if (link->use->ping(link) != NGX_OK
+        && link->state == NGX_COUNTERS_REDIS_READY)
     {
-        ngx_cpystrn(out, (u_char *) "error", sizeof("error"));
+        ngx_counters_redis_link_drop(link, "no memory");
     }
 }

@@ -78,8 +78,10 @@ static ngx_int_t
 ngx_http_counters_later_do(ngx_http_counters_worker_t *w, ngx_str_t *name,
     ngx_str_t *value, uint64_t px)
 {
-    return value->len ? ngx_counters_redis_set(w->redis, name, value, px)
-                      : ngx_counters_redis_del(w->redis, name);
+    return value->len ? ngx_counters_redis_set(w->redis, name, value, px,
+                                               ngx_counters_worker_written, w)
+                      : ngx_counters_redis_del(w->redis, name,
+                                               ngx_counters_worker_written, w);
 }
 
 

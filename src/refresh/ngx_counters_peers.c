@@ -80,8 +80,8 @@ ngx_http_counters_nodes_init(ngx_cycle_t *cycle,
         return NGX_OK;
     }
 
-    peers->channel = ngx_counters_redis_subscribe(cycle, portal->redis,
-                                              &peers->news,
+    peers->channel = ngx_counters_redis_subscribe(cycle, w->links,
+                                              portal->redis, &peers->news,
                                               ngx_http_counters_nodes_handler,
                                               w);
 
@@ -185,7 +185,8 @@ ngx_http_counters_tell(ngx_http_counters_worker_t *w, u_char *news,
     message.data = news;
     message.len = last - news;
 
-    (void) ngx_counters_redis_publish(w->redis, &w->peers->news, &message);
+    (void) ngx_counters_redis_publish(w->redis, &w->peers->news, &message,
+                                      ngx_counters_worker_written, w);
 }
 
 

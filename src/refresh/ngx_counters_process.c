@@ -44,6 +44,7 @@ typedef struct {
 
 typedef struct {
     ngx_counters_workers_t       workers;
+    ngx_counters_redis_links_t  *links;
     ngx_connection_t            *wake;       /* this worker's eventfd */
 } ngx_counters_process_t;
 
@@ -158,6 +159,11 @@ ngx_counters_process_init(ngx_cycle_t *cycle, ngx_array_t *portals,
         return NGX_ERROR;
     }
 
+    process->links = ngx_counters_redis_links_create(cycle);
+    if (process->links == NULL) {
+        return NGX_ERROR;
+    }
+
     ngx_counters_process = process;
     ngx_counters_worker_set(workers);
 
@@ -191,7 +197,9 @@ ngx_counters_process_portal(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w,
     }
 
     if (portal->redis) {
-        w->redis = ngx_counters_redis_create(cycle, portal->redis);
+        w->links = ngx_counters_process->links;
+
+        w->redis = ngx_counters_redis_create(cycle, w->links, portal->redis);
         if (w->redis == NULL) {
             return NGX_ERROR;
         }

@@ -74,7 +74,7 @@ ngx_http_counters_store_ready(ngx_http_counters_worker_t *w)
 
     ngx_counters_redis_state(w->redis, &state);
 
-    return state.connected && !state.breaker;
+    return !state.breaker;
 }
 
 
@@ -360,7 +360,8 @@ ngx_http_counters_store_save(ngx_http_counters_worker_t *w,
 
         (void) ngx_counters_redis_set(w->redis, &name, &value,
                         (uint64_t) e.ttl
-                        + ngx_max(portal->stale, portal->stale_error));
+                        + ngx_max(portal->stale, portal->stale_error),
+                        ngx_counters_worker_written, w);
     }
 
     ngx_free(p);

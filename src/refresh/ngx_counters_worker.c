@@ -128,6 +128,18 @@ ngx_counters_worker_delay_pump(ngx_http_counters_worker_t *w,
 }
 
 
+void
+ngx_counters_worker_written(void *data, ngx_int_t rc, ngx_str_t *values,
+    ngx_uint_t nvalues)
+{
+    ngx_http_counters_worker_t *w = data;
+
+    if (rc != NGX_OK) {
+        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_ERRORS, 1);
+    }
+}
+
+
 /* every user's entry once a ttl, if all of them come under one credential */
 
 uint64_t

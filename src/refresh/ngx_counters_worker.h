@@ -27,6 +27,7 @@ typedef struct {
     ngx_http_counters_portal_t  *portal;
     ngx_counters_hmac_t         *hmac;
     ngx_counters_creds_t        *creds;      /* plain credentials in use */
+    ngx_counters_redis_links_t  *links;      /* to Redis, of all portals */
     ngx_counters_redis_t        *redis;      /* NULL: none */
 
     struct ngx_counters_owed_s      *owed;       /* writes to Redis */
@@ -102,6 +103,11 @@ void ngx_counters_worker_event(ngx_http_counters_worker_t *w, ngx_event_t *ev,
 void ngx_counters_worker_post_pump(ngx_http_counters_worker_t *w);
 void ngx_counters_worker_delay_pump(ngx_http_counters_worker_t *w,
     ngx_msec_t delay);
+
+/* counts a write to Redis that failed; "data" is the ..._worker_t */
+
+void ngx_counters_worker_written(void *data, ngx_int_t rc, ngx_str_t *values,
+    ngx_uint_t nvalues);
 
 /* how many entries the quota keeps within ttl, see limits.md */
 

@@ -1,6 +1,7 @@
 # A real redis-server for one test.
 #
-#   my $redis = $t->redis(password => 'x', port => 12345, conf => [...]);
+#   my $redis = $t->redis(password => 'x', port => 12345, address => '127.0.0.2',
+#                         conf => [...]);
 #
 #   $redis->url          redis://[:password@]127.0.0.1:PORT/0
 #   $redis->unix_url     unix:/path of its socket
@@ -24,8 +25,10 @@ sub new ($class, %how) {
     my $port = $how{port} // free_port();
 
     my $self = bless { port => $port, dir => $how{dir},
+                       address => $how{address} // '127.0.0.1',
                        password => $how{password}, conf => $how{conf} // [],
-                       path => "$how{dir}/redis-$port.sock" }, $class;
+                       path => "$how{dir}/redis-"
+                               . ($how{address} // '') . "$port.sock" }, $class;
 
     return $self->start;
 }
@@ -37,10 +40,10 @@ sub start ($self) {
 
     $self->{process} = Counters::Process->start(
         command => [ 'redis-server', '--port', $self->{port},
-                     '--bind', '127.0.0.1', '--unixsocket', $self->{path},
+                     '--bind', $self->{address}, '--unixsocket', $self->{path},
                      '--save', '', '--appendonly', 'no',
                      '--dir', $self->{dir}, @password, @{ $self->{conf} } ],
-        output  => "$self->{dir}/redis-$self->{port}.out");
+        output  => "$self->{dir}/redis-$self->{address}-$self->{port}.out");
 
     wait_for(sub { eval { $self->client->command('PING') } }, 10)
         or die "redis-server does not start, see $self->{dir}\n";
@@ -50,7 +53,7 @@ sub start ($self) {
 
 
 sub client ($self) {
-    return Counters::Resp->new(port => $self->{port},
+    return Counters::Resp->new(port => $self->{port}, address => $self->{address},
                                password => $self->{password});
 }
 
@@ -88,7 +91,7 @@ sub resume ($self)   { return $self->{process}->signal('CONT') }
 sub url ($self) {
     my $password = defined $self->{password} ? ":$self->{password}@" : '';
 
-    return "redis://${password}127.0.0.1:$self->{port}/0";
+    return "redis://${password}$self->{address}:$self->{port}/0";
 }
 
 1;

@@ -17,7 +17,8 @@ use IO::Socket::UNIX;
 sub new ($class, %where) {
     my $socket = defined $where{path}
         ? IO::Socket::UNIX->new(Peer => $where{path})
-        : IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $where{port});
+        : IO::Socket::INET->new(PeerAddr => $where{address} // '127.0.0.1',
+                                PeerPort => $where{port});
 
     return if !$socket;
 
