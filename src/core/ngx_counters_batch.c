@@ -7,6 +7,9 @@
 #include "ngx_counters_batch.h"
 #include "ngx_counters_json.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 
 /* the longest text of a member of "time" that is taken over */
 
@@ -59,7 +62,10 @@ static unsigned char *ngx_counters_batch_map(unsigned char *out,
     const ngx_counters_commands_t *cmds,
     const ngx_counters_batch_maps_t *cuts, size_t n, size_t offset);
 static unsigned char *ngx_counters_batch_operating(unsigned char *out,
-    const ngx_counters_batch_maps_t *cuts, size_t n);
+    const ngx_counters_batch_maps_t *cuts, size_t n,
+    const ngx_counters_batch_used_t *used);
+static unsigned char *ngx_counters_batch_used(unsigned char *out,
+    const ngx_counters_batch_used_t *used);
 static int ngx_counters_batch_time_member(const ngx_counters_str_t *time,
     const char *name, ngx_counters_str_t *value);
 
@@ -435,7 +441,8 @@ ngx_counters_batch_len(const ngx_counters_commands_t *cmds,
 unsigned char *
 ngx_counters_batch_assemble(unsigned char *out,
     const ngx_counters_commands_t *cmds,
-    const ngx_counters_batch_content_t *contents, uint64_t now, int operating)
+    const ngx_counters_batch_content_t *contents, uint64_t now,
+    const ngx_counters_batch_used_t *used)
 {
     size_t                     n;
     ngx_counters_batch_maps_t  cuts[NGX_COUNTERS_BATCH_MAX];
@@ -464,8 +471,8 @@ ngx_counters_batch_assemble(unsigned char *out,
     out = ngx_counters_batch_literal(out, "},\"time\":");
     out = ngx_counters_reply_time(out, now);
 
-    if (operating) {
-        out = ngx_counters_batch_operating(out, cuts, n);
+    if (used) {
+        out = ngx_counters_batch_operating(out, cuts, n, used);
     }
 
     *out++ = '}';
@@ -589,17 +596,22 @@ ngx_counters_batch_map(unsigned char *out,
 
 static unsigned char *
 ngx_counters_batch_operating(unsigned char *out,
-    const ngx_counters_batch_maps_t *cuts, size_t n)
+    const ngx_counters_batch_maps_t *cuts, size_t n,
+    const ngx_counters_batch_used_t *used)
 {
+    int                 told;
     size_t              i;
-    uint64_t            used, most, reset_at;
+    uint64_t            one, most, reset_at;
     ngx_counters_str_t  operating, reset, value;
 
     operating.data = NULL;
     reset.data = NULL;
     most = 0;
+    told = 0;
 
     for (i = 0; i < n; i++) {
+
+        told |= (cuts[i].result.data != NULL);
 
         if (ngx_counters_batch_time_member(&cuts[i].time, "operating", &value)
             != NGX_COUNTERS_OK)
@@ -607,13 +619,13 @@ ngx_counters_batch_operating(unsigned char *out,
             continue;
         }
 
-        ngx_counters_reply_operating(&cuts[i].time, &used, &reset_at);
+        ngx_counters_reply_operating(&cuts[i].time, &one, &reset_at);
 
-        if (operating.data && used <= most) {
+        if (operating.data && one <= most) {
             continue;
         }
 
-        most = used;
+        most = one;
         operating = value;
 
         if (ngx_counters_batch_time_member(&cuts[i].time,
@@ -625,7 +637,8 @@ ngx_counters_batch_operating(unsigned char *out,
     }
 
     if (operating.data == NULL) {
-        return out;
+        return (told || used->reset_at == 0)
+               ? out : ngx_counters_batch_used(out, used);
     }
 
     /* in place of the brace */
@@ -643,6 +656,25 @@ ngx_counters_batch_operating(unsigned char *out,
     *out++ = '}';
 
     return out;
+}
+
+
+/* both numbers have 20 digits at most */
+
+static unsigned char *
+ngx_counters_batch_used(unsigned char *out,
+    const ngx_counters_batch_used_t *used)
+{
+    char  text[2 * NGX_COUNTERS_BATCH_NUMBER];
+    int   len;
+
+    len = snprintf(text, sizeof(text),
+                   ",\"operating_reset_at\":%" PRIu64
+                   ",\"operating\":%" PRIu64 ".%03d}",
+                   used->reset_at, used->used / 1000,
+                   (int) (used->used % 1000));
+
+    return ngx_counters_batch_copy(out - 1, (unsigned char *) text, len);
 }
 
 

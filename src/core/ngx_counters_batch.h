@@ -78,8 +78,9 @@ unsigned char *ngx_counters_part_envelope(unsigned char *out,
  * are 0, 1, 2 ... as lists, as PHP does.  With halt nothing after the first
  * error is answered.  An envelope must be valid.
  *
- * Its own "time" is "now", in milliseconds; with "operating" the operating
- * time of the command that has used most stands there, if any tells it.
+ * Its own "time" is "now", in milliseconds.  The operating time of the command
+ * that has used most stands there, if any tells it, and "used" if there are
+ * errors only, which never do; with NULL none.
  */
 
 typedef struct {
@@ -87,13 +88,19 @@ typedef struct {
     unsigned                 error:1;
 } ngx_counters_batch_content_t;
 
+typedef struct {
+    uint64_t                 used;        /* milliseconds */
+    uint64_t                 reset_at;    /* Unix seconds, 0: it is not told */
+} ngx_counters_batch_used_t;
+
 /* at most so many bytes are written by ngx_counters_batch_assemble() */
 
 size_t ngx_counters_batch_len(const ngx_counters_commands_t *cmds,
     const ngx_counters_batch_content_t *contents);
 unsigned char *ngx_counters_batch_assemble(unsigned char *out,
     const ngx_counters_commands_t *cmds,
-    const ngx_counters_batch_content_t *contents, uint64_t now, int operating);
+    const ngx_counters_batch_content_t *contents, uint64_t now,
+    const ngx_counters_batch_used_t *used);
 
 
 #endif /* _NGX_COUNTERS_BATCH_H_INCLUDED_ */

@@ -9,7 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_counters_batch.h"
-#include "ngx_counters_json.h"
+#include "ngx_counters_reply.h"
 #include "ngx_http_counters_client_batch.h"
 
 
@@ -20,26 +20,32 @@
 static ngx_int_t ngx_http_counters_commands_items(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx);
 static ngx_http_counters_item_t *ngx_http_counters_commands_whole(
-    ngx_http_counters_ctx_t *ctx);
-static ngx_uint_t ngx_http_counters_commands_dead(ngx_counters_view_t *view);
-static ngx_int_t ngx_http_counters_commands_envelope(
-    ngx_http_counters_item_t *item, ngx_counters_batch_content_t *answer);
+    ngx_http_counters_ctx_t *ctx, ngx_counters_batch_content_t *contents,
+    ngx_uint_t *n);
+static ngx_counters_verdict_e ngx_http_counters_commands_judge(
+    ngx_http_counters_item_t *item);
+static void ngx_http_counters_commands_add(ngx_http_counters_item_t *sum,
+    ngx_http_counters_item_t *item);
 static ngx_int_t ngx_http_counters_commands_view(ngx_http_request_t *r,
-    ngx_http_counters_ctx_t *ctx, ngx_counters_batch_content_t *answers,
+    ngx_http_counters_ctx_t *ctx, ngx_counters_batch_content_t *contents,
     ngx_http_counters_item_t *sum);
+static void ngx_http_counters_commands_used(ngx_http_counters_ctx_t *ctx,
+    uint64_t now, ngx_counters_batch_used_t *used);
 
 
 /* the batch is as well off as its worst command */
 
-static ngx_uint_t  ngx_http_counters_commands_order[] = {
-    NGX_HTTP_COUNTERS_HIT,
-    NGX_HTTP_COUNTERS_NEGATIVE,
-    NGX_HTTP_COUNTERS_UPDATING,
-    NGX_HTTP_COUNTERS_STALE,
-    NGX_HTTP_COUNTERS_COALESCED,
-    NGX_HTTP_COUNTERS_MISS,
-    NGX_HTTP_COUNTERS_BYPASS,
-    NGX_HTTP_COUNTERS_ERROR
+static ngx_uint_t
+    ngx_http_counters_commands_order[NGX_HTTP_COUNTERS_STATUSES] =
+{
+    [NGX_HTTP_COUNTERS_HIT] = 1,
+    [NGX_HTTP_COUNTERS_NEGATIVE] = 2,
+    [NGX_HTTP_COUNTERS_UPDATING] = 3,
+    [NGX_HTTP_COUNTERS_STALE] = 4,
+    [NGX_HTTP_COUNTERS_COALESCED] = 5,
+    [NGX_HTTP_COUNTERS_MISS] = 6,
+    [NGX_HTTP_COUNTERS_BYPASS] = 7,
+    [NGX_HTTP_COUNTERS_ERROR] = 8
 };
 
 
@@ -151,178 +157,217 @@ ngx_http_counters_item_t *
 ngx_http_counters_commands_answer(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx)
 {
-    ngx_uint_t                     i, order, worst;
-    ngx_counters_view_t           *view, *total;
-    ngx_counters_batch_content_t  *answers;
-    ngx_http_counters_item_t      *item, *sum;
+    ngx_uint_t                     i, n;
+    ngx_http_counters_item_t      *sum;
+    ngx_counters_batch_content_t  *contents;
 
-    sum = ngx_http_counters_commands_whole(ctx);
+    contents = ngx_pcalloc(r->pool,
+                         ctx->nitems * sizeof(ngx_counters_batch_content_t));
+    if (contents == NULL) {
+        return NULL;
+    }
+
+    sum = ngx_http_counters_commands_whole(ctx, contents, &n);
     if (sum) {
         return sum;
     }
 
-    sum = ngx_pcalloc(r->pool, sizeof(ngx_http_counters_item_t));
-    answers = ngx_palloc(r->pool,
-                         ctx->nitems * sizeof(ngx_counters_batch_content_t));
-
-    if (sum == NULL || answers == NULL) {
+    sum = ngx_palloc(r->pool, sizeof(ngx_http_counters_item_t));
+    if (sum == NULL) {
         return NULL;
     }
 
     *sum = ctx->items[0];
-    total = &sum->waiter.view;
-    worst = 0;
 
-    for (i = 0; i < ctx->nitems; i++) {
+    for (i = 1; i < n; i++) {
+        ngx_http_counters_commands_add(sum, &ctx->items[i]);
+    }
+
+    return (ngx_http_counters_commands_view(r, ctx, contents, sum) == NGX_OK)
+           ? sum : NULL;
+}
+
+
+/*
+ * What concerns the batch as a whole, for the portal's batch would fail or be
+ * refused: a dead credential above all, a portal that fails, a quota that is
+ * spent.  NULL if there is no such, and a content for each of the first *n
+ * commands: nothing after the first error is wanted of a batch that halts.
+ */
+
+static ngx_http_counters_item_t *
+ngx_http_counters_commands_whole(ngx_http_counters_ctx_t *ctx,
+    ngx_counters_batch_content_t *contents, ngx_uint_t *n)
+{
+    ngx_uint_t                 i;
+    ngx_counters_verdict_e     verdict;
+    ngx_http_counters_item_t  *item, *failed;
+
+    *n = ctx->nitems;
+    failed = NULL;
+
+    for (i = 0; i < *n; i++) {
         item = &ctx->items[i];
-        view = &item->waiter.view;
 
-        if (ngx_http_counters_commands_envelope(item, &answers[i]) != NGX_OK)
-        {
-            /* not what a batch could contain: as if there were no answer */
+        contents[i].envelope.len = item->waiter.view.body.len;
+        contents[i].envelope.data = item->waiter.view.body.data;
+        contents[i].error = (item->waiter.view.kind != NGX_COUNTERS_DATA);
 
-            item->waiter.view.kind = NGX_COUNTERS_EMPTY;
-            item->waiter.view.hold = NGX_COUNTERS_BACKOFF;
-            item->cache_status = NGX_HTTP_COUNTERS_ERROR;
+        if (!contents[i].error) {
+            continue;
+        }
+
+        verdict = ngx_http_counters_commands_judge(item);
+
+        if (verdict == NGX_COUNTERS_REPLY_UNAUTHORIZED) {
             return item;
         }
 
-        for (order = worst;
-             order < sizeof(ngx_http_counters_commands_order)
-                     / sizeof(ngx_uint_t);
-             order++)
-        {
-            if (ngx_http_counters_commands_order[order]
-                == item->cache_status)
-            {
-                worst = order;
-                sum->source = item->source;
-                break;
-            }
-        }
+        if (verdict == NGX_COUNTERS_REPLY_FAILED) {
+            failed = failed ? failed : item;
 
-        sum->waiter.stored &= item->waiter.stored;
-        total->fetched = ngx_min(total->fetched, view->fetched);
-        total->remains = ngx_min(total->remains, view->remains);
-
-        if (total->kind != NGX_COUNTERS_DATA) {
-            total->kind = view->kind;
-            total->headers = view->headers;
+        } else if (failed == NULL && ctx->commands->halt) {
+            *n = i + 1;
         }
     }
 
-    sum->cache_status = ngx_http_counters_commands_order[worst];
-
-    if (ngx_http_counters_commands_view(r, ctx, answers, sum) != NGX_OK) {
-        return NULL;
-    }
-
-    return sum;
+    return failed;
 }
 
 
-/* a refused credential, or a quota spent, concerns the batch as a whole */
+/*
+ * Whether it is the command's own error, in the portal's words (REFUSED), the
+ * credential's (UNAUTHORIZED) or nobody's but the portal's (FAILED).
+ */
 
-static ngx_http_counters_item_t *
-ngx_http_counters_commands_whole(ngx_http_counters_ctx_t *ctx)
+static ngx_counters_verdict_e
+ngx_http_counters_commands_judge(ngx_http_counters_item_t *item)
 {
-    ngx_uint_t            i;
-    ngx_counters_view_t  *view;
+    ngx_counters_str_t     body;
+    ngx_counters_view_t   *view;
+    ngx_counters_reply_t   reply;
 
-    for (i = 0; i < ctx->nitems; i++) {
-        view = &ctx->items[i].waiter.view;
+    view = &item->waiter.view;
 
-        if (view->kind == NGX_COUNTERS_EMPTY
-            || (view->kind != NGX_COUNTERS_DATA
-                && ngx_http_counters_commands_dead(view)))
-        {
-            return &ctx->items[i];
-        }
-    }
-
-    return NULL;
-}
-
-
-/* whether a refusal is one of the credential, for all that it may ask */
-
-static ngx_uint_t
-ngx_http_counters_commands_dead(ngx_counters_view_t *view)
-{
-    ngx_counters_str_t    body;
-    ngx_counters_reply_t  reply;
-
-    if (view->status != NGX_HTTP_FORBIDDEN) {
-        return view->status == NGX_HTTP_UNAUTHORIZED;
+    if (view->kind == NGX_COUNTERS_EMPTY) {
+        return NGX_COUNTERS_REPLY_FAILED;
     }
 
     body.len = view->body.len;
     body.data = view->body.data;
 
-    ngx_counters_reply_judge(&reply, NGX_HTTP_FORBIDDEN, &body);
+    ngx_counters_reply_judge(&reply, view->status, &body);
 
-    return reply.verdict == NGX_COUNTERS_REPLY_DEAD;
+    switch (reply.verdict) {
+
+    case NGX_COUNTERS_REPLY_UNAUTHORIZED:
+    case NGX_COUNTERS_REPLY_DEAD:
+        return NGX_COUNTERS_REPLY_UNAUTHORIZED;
+
+    case NGX_COUNTERS_REPLY_REFUSED:
+    case NGX_COUNTERS_REPLY_FORBIDDEN:
+    case NGX_COUNTERS_REPLY_BARRED:
+    case NGX_COUNTERS_REPLY_OPERATING:
+    case NGX_COUNTERS_REPLY_FOREIGN:
+        return reply.error.data ? NGX_COUNTERS_REPLY_REFUSED
+                                : NGX_COUNTERS_REPLY_FAILED;
+
+    default:
+        return NGX_COUNTERS_REPLY_FAILED;
+    }
 }
 
 
-static ngx_int_t
-ngx_http_counters_commands_envelope(ngx_http_counters_item_t *item,
-    ngx_counters_batch_content_t *answer)
+static void
+ngx_http_counters_commands_add(ngx_http_counters_item_t *sum,
+    ngx_http_counters_item_t *item)
 {
-    ngx_counters_str_t  body, value;
+    ngx_counters_view_t  *view, *total;
 
-    body.len = item->waiter.view.body.len;
-    body.data = item->waiter.view.body.data;
+    view = &item->waiter.view;
+    total = &sum->waiter.view;
 
-    answer->envelope = body;
-    answer->error = (item->waiter.view.kind != NGX_COUNTERS_DATA);
-
-    if (!answer->error) {
-        return NGX_OK;
-    }
-
-    if (ngx_counters_json_valid(&body) != NGX_COUNTERS_OK
-        || ngx_counters_json_member(&body, "error", &value)
-           != NGX_COUNTERS_OK)
+    if (ngx_http_counters_commands_order[item->cache_status]
+        > ngx_http_counters_commands_order[sum->cache_status])
     {
-        return NGX_ERROR;
+        sum->cache_status = item->cache_status;
+        sum->source = item->source;
     }
 
-    return NGX_OK;
+    sum->waiter.stored &= item->waiter.stored;
+    total->fetched = ngx_min(total->fetched, view->fetched);
+    total->remains = ngx_min(total->remains, view->remains);
+
+    if (total->kind != NGX_COUNTERS_DATA) {
+        total->kind = view->kind;
+        total->headers = view->headers;
+    }
 }
 
 
 static ngx_int_t
 ngx_http_counters_commands_view(ngx_http_request_t *r,
-    ngx_http_counters_ctx_t *ctx, ngx_counters_batch_content_t *answers,
+    ngx_http_counters_ctx_t *ctx, ngx_counters_batch_content_t *contents,
     ngx_http_counters_item_t *sum)
 {
     u_char                        *p;
-    size_t                         len;
-    ngx_uint_t                     operating;
+    uint64_t                       now;
+    ngx_uint_t                     original;
     ngx_counters_view_t           *view;
+    ngx_counters_batch_used_t      used;
     ngx_http_counters_loc_conf_t  *lcf;
 
-    len = ngx_counters_batch_len(ctx->commands, answers);
-
-    p = ngx_pnalloc(r->pool, len);
+    p = ngx_pnalloc(r->pool, ngx_counters_batch_len(ctx->commands, contents));
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
-    operating = (lcf->time == NGX_HTTP_COUNTERS_TIME_ORIGINAL);
+    original = (lcf->time == NGX_HTTP_COUNTERS_TIME_ORIGINAL);
 
+    now = ngx_http_counters_now();
     view = &sum->waiter.view;
+
+    ngx_memzero(&used, sizeof(ngx_counters_batch_used_t));
+
+    if (view->kind != NGX_COUNTERS_DATA) {
+        ngx_http_counters_commands_used(ctx, now, &used);
+    }
 
     view->kind = NGX_COUNTERS_DATA;
     view->status = NGX_HTTP_OK;
 
     view->body.data = p;
-    view->body.len = ngx_counters_batch_assemble(p, ctx->commands, answers,
-                                                 ngx_http_counters_now(),
-                                                 operating)
+    view->body.len = ngx_counters_batch_assemble(p, ctx->commands, contents,
+                                                 now, original ? &used : NULL)
                      - p;
 
     return NGX_OK;
+}
+
+
+/* errors tell of no operating time, but the portal's batch does */
+
+static void
+ngx_http_counters_commands_used(ngx_http_counters_ctx_t *ctx, uint64_t now,
+    ngx_counters_batch_used_t *used)
+{
+    uint64_t             ms, reset_at;
+    ngx_uint_t           i;
+    ngx_counters_key_t  *key;
+
+    for (i = 0; i < ctx->nitems; i++) {
+        key = &ctx->items[i].waiter.key;
+
+        if (!ngx_counters_quota_used(ctx->portal->zone, key->cred,
+                                     key->method, now, &ms, &reset_at))
+        {
+            return;
+        }
+
+        if (used->reset_at == 0 || ms > used->used) {
+            used->used = ms;
+            used->reset_at = reset_at;
+        }
+    }
 }

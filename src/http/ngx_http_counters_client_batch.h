@@ -23,8 +23,9 @@ ngx_int_t ngx_http_counters_commands_parse(ngx_http_request_t *r,
 
 /*
  * Sums the items up in one, whose view is the portal's answer to the whole
- * batch; its view is EMPTY when some command has no answer at all.  NULL
- * when the request's pool is out of memory.
+ * batch.  When it fails as a whole that is the item for which it does, whose
+ * view is EMPTY when there is no answer at all.  NULL when the request's pool
+ * is out of memory.
  */
 
 ngx_http_counters_item_t *ngx_http_counters_commands_answer(

@@ -524,6 +524,8 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
 
     ngx_counters_lock(zone);
 
+    zone->sh->timed = 1;
+
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
     if (cred) {
@@ -541,6 +543,32 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
     }
 
     ngx_counters_unlock(zone);
+}
+
+
+ngx_uint_t
+ngx_counters_quota_used(ngx_counters_zone_t *zone, const u_char *digest,
+    ngx_uint_t method, uint64_t now, uint64_t *used, uint64_t *reset_at)
+{
+    ngx_uint_t                 timed;
+    ngx_counters_cred_node_t  *cred;
+
+    *used = 0;
+    *reset_at = (now + NGX_COUNTERS_HOLD_LONGEST) / 1000;
+
+    ngx_counters_lock(zone);
+
+    timed = zone->sh->timed;
+    cred = ngx_counters_table_find_cred_locked(zone, digest);
+
+    if (cred && (uint64_t) cred->reset[method] * 1000 > now) {
+        *used = cred->operating[method].spent;
+        *reset_at = cred->reset[method];
+    }
+
+    ngx_counters_unlock(zone);
+
+    return timed;
 }
 
 

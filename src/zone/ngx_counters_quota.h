@@ -67,6 +67,15 @@ void ngx_counters_zone_operating(ngx_counters_zone_t *zone,
     uint64_t reset_at);
 
 /*
+ * What the portal said of it last, or would say now: the same.  Returns 0 if
+ * this portal never does.
+ */
+
+ngx_uint_t ngx_counters_quota_used(ngx_counters_zone_t *zone,
+    const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t *used,
+    uint64_t *reset_at);
+
+/*
  * The portal refuses the managed webhook: what it owns stays, and is not
  * asked for again for a while.  Returns 0 if that is known already.
  */

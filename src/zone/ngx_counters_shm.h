@@ -218,6 +218,8 @@ struct ngx_counters_zone_sh_s {
     unsigned                   turn;      /* dispatches, see the queue */
     uint64_t                   starved;   /* when clients last had to wait
                                              for quota */
+    unsigned                   timed;     /* the portal tells of operating
+                                             time */
     unsigned                   trust;     /* in new credentials, up to
                                              NGX_COUNTERS_TRUST */
 

@@ -170,8 +170,10 @@ assemble(const ngx_counters_str_t *in, int halt)
     ngx_counters_str_t             line, text;
     ngx_counters_batch_content_t   answers[NGX_COUNTERS_BATCH_MAX];
     ngx_counters_commands_t        cmds;
+    ngx_counters_batch_used_t      used;
 
     memset(&cmds, 0, sizeof(cmds));
+    memset(&used, 0xff, sizeof(used));
     memset(answers, 0, sizeof(answers));
 
     cmds.halt = halt;
@@ -193,7 +195,7 @@ assemble(const ngx_counters_str_t *in, int halt)
 
     text.data = malloc(len);
     text.len = ngx_counters_batch_assemble(text.data, &cmds, answers,
-                                           1724916859421ULL, 1)
+                                           1724916859421ULL, &used)
                - text.data;
 
     check(text.len <= len);

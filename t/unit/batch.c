@@ -340,6 +340,9 @@ test_split_long(void)
 static ngx_counters_commands_t  cmds;
 static ngx_counters_batch_content_t  answers[NGX_COUNTERS_BATCH_MAX];
 
+/* what is said when all are errors: nothing */
+static const ngx_counters_batch_used_t  untold = { 0, 0 };
+
 
 static void
 command(const char *id, const char *envelope, int error)
@@ -362,7 +365,7 @@ is_assembled(const char *expected, const char *what)
 
     len = ngx_counters_batch_len(&cmds, answers);
     out = malloc(len);
-    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, 1);
+    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, &untold);
 
     is_str(out, p - out, expected, "%s", what);
     ok((size_t) (p - out) <= len, "it fits");
@@ -415,18 +418,18 @@ test_assemble(void)
 
 
 static void
-is_time(const char *expected, int operating)
+is_time(const char *expected, const ngx_counters_batch_used_t *used)
 {
     size_t          len;
     unsigned char  *p, *out, *time;
 
     out = malloc(ngx_counters_batch_len(&cmds, answers));
-    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, operating);
+    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, used);
 
     len = strlen(expected);
     time = (size_t) (p - out) < len ? out : p - len;
 
-    is_str(time, p - time, expected, "operating time %d", operating);
+    is_str(time, p - time, expected, "operating time %s", expected);
 
     free(out);
 }
@@ -439,31 +442,35 @@ test_assemble_operating(void)
 {
     char  text[256];
 
+    static const ngx_counters_batch_used_t  used = { 9050, 1700000060 };
+    static const ngx_counters_batch_used_t  most = { UINT64_MAX, UINT64_MAX };
+
     command("a", WITHOUT, 0);
-    is_time("+00:00\"}}", 1);
+    is_time("+00:00\"}}", &untold);
 
     command("b", LITTLE, 0);
-    is_time("+00:00\",\"operating_reset_at\":17,\"operating\":9.50}}", 1);
+    is_time("+00:00\",\"operating_reset_at\":17,\"operating\":9.50}}", &untold);
 
     command("c", MUCH, 0);
     command("d", LITTLE, 0);
-    is_time("+00:00\",\"operating_reset_at\":18,\"operating\":1.0e1}}", 1);
-    is_time("+00:00\"}}", 0);
+    is_time("+00:00\",\"operating_reset_at\":18,\"operating\":1.0e1}}",
+            &untold);
+    is_time("+00:00\"}}", NULL);
     memset(&cmds, 0, sizeof(cmds));
 
     command("a", "{\"result\":5,\"time\":{\"operating\":0}}", 0);
-    is_time("+00:00\",\"operating\":0}}", 1);
+    is_time("+00:00\",\"operating\":0}}", &untold);
     memset(&cmds, 0, sizeof(cmds));
 
     command("a", "{\"result\":5,\"time\":{\"operating_reset_at\":18}}", 0);
-    is_time("+00:00\"}}", 1);
+    is_time("+00:00\"}}", &untold);
     memset(&cmds, 0, sizeof(cmds));
 
     cmds.halt = 1;
     command("a", LITTLE, 0);
     command("b", LIMITED, 1);
     command("c", MUCH, 0);
-    is_time("+00:00\",\"operating_reset_at\":17,\"operating\":9.50}}", 1);
+    is_time("+00:00\",\"operating_reset_at\":17,\"operating\":9.50}}", &untold);
     memset(&cmds, 0, sizeof(cmds));
 
     /* as long as may be, and longer */
@@ -471,12 +478,29 @@ test_assemble_operating(void)
     snprintf(text, sizeof(text), "{\"time\":{\"operating_reset_at\":%064d,"
              "\"operating\":%064d}}", 1, 2);
     command("", text, 0);
-    is_time("2}}", 1);
+    is_time("2}}", &untold);
     memset(&cmds, 0, sizeof(cmds));
 
     snprintf(text, sizeof(text), "{\"time\":{\"operating\":%065d}}", 1);
     command("", text, 0);
-    is_time("+00:00\"}}", 1);
+    is_time("+00:00\"}}", &untold);
+    memset(&cmds, 0, sizeof(cmds));
+
+    /* errors tell of none, what good ones do not tell is not */
+
+    command("a", LIMITED, 1);
+    is_time("+00:00\"}}", &untold);
+    is_time("+00:00\"}}", NULL);
+    is_time("+00:00\",\"operating_reset_at\":1700000060,"
+            "\"operating\":9.050}}", &used);
+    is_time("+00:00\",\"operating_reset_at\":18446744073709551615,"
+            "\"operating\":18446744073709551.615}}", &most);
+
+    command("b", WITHOUT, 0);
+    is_time("+00:00\"}}", &used);
+
+    command("c", LITTLE, 0);
+    is_time("+00:00\",\"operating_reset_at\":17,\"operating\":9.50}}", &used);
     memset(&cmds, 0, sizeof(cmds));
 }
 
@@ -570,7 +594,7 @@ test_assemble_many(void)
 
     len = ngx_counters_batch_len(&cmds, answers);
     out = malloc(len);
-    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, 1);
+    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, &untold);
 
     body.data = out;
     body.len = p - out;
@@ -605,7 +629,7 @@ test_assemble_length(void)
 
     len = ngx_counters_batch_len(&cmds, answers);
     out = malloc(2 * len);
-    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, 1);
+    p = ngx_counters_batch_assemble(out, &cmds, answers, NOW, &untold);
 
     ok((size_t) (p - out) <= len, "long ids fit");
 
