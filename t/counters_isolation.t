@@ -335,7 +335,7 @@ while (requests() < $calls && $load->{process}->running) {
     }
 
     if (my ($next) = grep { !$_->{revoked} } shuffle @REVOCABLE) {
-        $portal->credential($next->{secret} => any('revoked', 'expired', 'unknown'));
+        $portal->credential($next->{secret} => any('revoked', 'expired', 'unknown', 'invalid'));
         $next->{revoked} = time;
         push @revoked, $next;
     }

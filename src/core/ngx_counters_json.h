@@ -15,11 +15,12 @@
 
 
 /*
- * jansson's strict parser, which also refuses invalid UTF-8 and trailing
- * bytes; nesting is bounded by it.  Of an object's own members none may have
- * the name of another; deeper down the last of them counts, as it does for
- * PHP and JavaScript.  A byte order mark before the text is skipped (RFC
- * 8259, section 8.1), here and in all that reads a text.  NGX_COUNTERS_OK or
+ * jansson's strict parser, which also refuses invalid UTF-8, trailing bytes,
+ * lone surrogates and numbers that no double holds, none of which PHP writes;
+ * nesting is bounded by it.  Of an object's own members none may have the
+ * name of another; deeper down the last of them counts, as it does for PHP and
+ * JavaScript.  A byte order mark before the text is skipped (RFC 8259, section
+ * 8.1), here and in all that reads a text.  NGX_COUNTERS_OK or
  * NGX_COUNTERS_DECLINED.
  */
 
