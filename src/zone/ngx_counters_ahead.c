@@ -223,9 +223,7 @@ ngx_counters_ahead_mark_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
             continue;
         }
 
-        /* what is on its way was asked for before: it comes in stale */
-
-        e->marked = (e->state == NGX_COUNTERS_IDLE) ? now - 1 : now;
+        ngx_counters_fade_stale_locked(e, now);
 
         if (e->kind != NGX_COUNTERS_DATA) {
             continue;

@@ -137,6 +137,22 @@ ngx_counters_fade_locked(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
 }
 
 
+/* marks of other nodes may be told out of order */
+
+void
+ngx_counters_fade_stale_locked(ngx_counters_entry_t *e, uint64_t when)
+{
+    if (e->state == NGX_COUNTERS_IDLE) {
+
+        /* it may be asked for within the same millisecond */
+
+        when--;
+    }
+
+    e->marked = ngx_max(e->marked, when);
+}
+
+
 /*
  * What was asked of the portal before the mark was set comes in stale; what
  * comes from Redis counts from when it was fetched.

@@ -25,6 +25,14 @@ ngx_uint_t ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when,
 
 /* for the files of the zone: the mutex is held */
 
+/*
+ * Marks the entry stale, as it was at "when".  What is on its way was asked
+ * for before and comes in stale as well, what is asked for from now on does
+ * not.
+ */
+
+void ngx_counters_fade_stale_locked(ngx_counters_entry_t *e, uint64_t when);
+
 /* marks the entry if the zone's fading has come to it */
 
 void ngx_counters_fade_locked(ngx_counters_zone_t *zone,

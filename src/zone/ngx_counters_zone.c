@@ -346,12 +346,7 @@ ngx_counters_zone_purge_list_locked(ngx_counters_zone_t *zone,
             continue;
         }
 
-        /*
-         * What is on its way was asked for before: it comes in stale.  Other
-         * nodes' purges may be told out of order.
-         */
-
-        e->marked = ngx_max(e->marked, now);
+        ngx_counters_fade_stale_locked(e, now);
 
         if (!soft) {
             ngx_counters_table_clear_locked(zone, e);

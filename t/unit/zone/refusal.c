@@ -16,6 +16,9 @@
 #define DAY     86400000ULL
 
 
+static ngx_uint_t has_none(void *data, const u_char *digest);
+
+
 static void
 purge(void)
 {
@@ -73,6 +76,68 @@ purge(void)
            "there is nothing more to purge");
 
     zone_ok(zone, "purge");
+}
+
+
+/* what is asked for after a mark is fresh, be it in the same millisecond */
+
+static void
+marked_then_asked(void)
+{
+    ngx_uint_t             i;
+    ngx_counters_zone_t   *zone;
+    ngx_counters_users_t   users;
+
+    for (i = 0; i < 2; i++) {
+
+        zone = zone_new(ZONE);
+        zone->conf.bucket.rate = 0;
+        put(zone, key(1, 5), answer(NGX_COUNTERS_DATA, "a", NOW));
+
+        if (i == 0) {
+            ngx_counters_zone_purge(zone, NULL, NULL, 1, NOW + 100);
+
+        } else {
+            users.n = 1;
+            users.elts[0] = 5;
+            ngx_counters_tasks_mark(zone, &workers[0], &users, NOW + 100,
+                                    has_none, NULL);
+        }
+
+        look(zone, key(1, 5), NOW + 100);
+        is_int(view.fresh, NGX_COUNTERS_REVALIDATE, "%s marks it",
+               i ? "an event" : "a soft purge");
+
+        queue(zone, key(1, 5), 0, NGX_COUNTERS_WAITING, NOW + 100);
+        is_int(dispatch(zone, 0, NOW + 100), NGX_OK, "it is asked for");
+        finish(zone, key(1, 5), 0, answer(NGX_COUNTERS_DATA, "b", NOW + 150),
+               NOW + 150);
+
+        look(zone, key(1, 5), NOW + 150);
+        is_int(view.fresh, NGX_COUNTERS_FRESH, "and comes in fresh");
+
+        /* an older mark that is heard of later */
+
+        if (i == 0) {
+            lease(zone, key(1, 6), 0, NGX_COUNTERS_WAITING, NOW + 10);
+            ngx_counters_zone_purge(zone, NULL, NULL, 1, NOW + 200);
+            ngx_counters_zone_purge(zone, NULL, NULL, 1, NOW + 5);
+            finish(zone, key(1, 6), 0, answer(NGX_COUNTERS_DATA, "c",
+                                              NOW + 250), NOW + 250);
+            look(zone, key(1, 6), NOW + 250);
+            is_int(view.fresh, NGX_COUNTERS_REVALIDATE,
+                   "does not undo a newer one");
+        }
+
+        zone_ok(zone, "marks");
+    }
+}
+
+
+static ngx_uint_t
+has_none(void *data, const u_char *digest)
+{
+    return 0;
 }
 
 
@@ -251,6 +316,7 @@ int
 test_refusal(void)
 {
     purge();
+    marked_then_asked();
     purge_under_way();
     credentials();
     not_remembered();
