@@ -11,6 +11,7 @@
 #include <ngx_core.h>
 
 #include "ngx_counters_ahead.h"
+#include "ngx_counters_dispatch.h"
 #include "ngx_counters_quota.h"
 #include "ngx_counters_shm.h"
 #include "ngx_counters_state.h"
@@ -28,8 +29,9 @@
 #define NGX_COUNTERS_PASS_WAIT    50
 
 /*
- * A place in the queue is given up after this, and sooner by credentials
- * nobody knows while such are refused: those behind them may be real.
+ * A place in the queue is given up when nobody has asked for it so long, and
+ * by credentials nobody knows once they have had it so long, or the shorter
+ * time while such are refused: those behind them may be real.
  */
 #define NGX_COUNTERS_QUEUE_AGE    300000
 #define NGX_COUNTERS_DOUBT_AGE    10000
@@ -311,7 +313,7 @@ static ngx_counters_entry_t *
 ngx_counters_dispatch_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     ngx_counters_owner_t *me, uint64_t now, ngx_msec_t *delay)
 {
-    uint64_t                 wait, age;
+    uint64_t                 wait, age, since;
     ngx_uint_t               passed;
     ngx_queue_t             *q, *queue;
     ngx_counters_entry_t    *e;
@@ -330,7 +332,12 @@ ngx_counters_dispatch_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
         q = ngx_queue_head(queue);
         e = ngx_queue_data(q, ngx_counters_entry_t, queue);
 
-        if (e->cred->hold[e->method] > now || now >= e->since + age) {
+        /* a place is kept for as long as somebody asks */
+
+        since = (class == NGX_COUNTERS_UNKNOWN) ? e->since
+                                                : ngx_max(e->since, e->asked);
+
+        if (e->cred->hold[e->method] > now || now >= since + age) {
             ngx_counters_state_release_locked(zone, e);
             continue;
         }

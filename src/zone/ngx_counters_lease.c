@@ -12,6 +12,7 @@
 
 #include "ngx_counters_fade.h"
 #include "ngx_counters_fill.h"
+#include "ngx_counters_lease.h"
 #include "ngx_counters_quota.h"
 #include "ngx_counters_shm.h"
 #include "ngx_counters_state.h"
@@ -34,6 +35,9 @@
 
 static ngx_uint_t ngx_counters_lease_place_locked(ngx_counters_zone_t *zone,
     const u_char *digest);
+static ngx_counters_class_e ngx_counters_lease_class_locked(
+    ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
+    ngx_counters_class_e class, uint64_t now);
 static ngx_uint_t ngx_counters_lease_places(ngx_counters_zone_t *zone,
     ngx_uint_t class);
 static ngx_uint_t ngx_counters_lease_answer_locked(ngx_counters_zone_t *zone,
@@ -45,6 +49,7 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ngx_counters_owner_t *me, ngx_counters_ask_t *ask, uint64_t now)
 {
     ngx_int_t              rc;
+    ngx_uint_t             class;
     ngx_counters_entry_t  *e;
 
     ngx_counters_lock(zone);
@@ -98,12 +103,15 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
     e->force |= ask->force;
 
-    if (e->state == NGX_COUNTERS_QUEUED && ask->class < e->class
-        && ngx_counters_state_class_locked(zone, key->cred, e->cred)
-           != NGX_COUNTERS_UNKNOWN)
-    {
-        ngx_counters_state_release_locked(zone, e);
-        ngx_counters_state_queue_locked(zone, e, ask->class, 0);
+    if (e->state == NGX_COUNTERS_QUEUED) {
+        class = ngx_counters_lease_class_locked(zone, e, ask->class, now);
+
+        /* within its class it keeps its place, however often it is asked for */
+
+        if (class < e->class) {
+            ngx_counters_state_release_locked(zone, e);
+            ngx_counters_state_queue_locked(zone, e, class, 0);
+        }
     }
 
     rc = NGX_AGAIN;
@@ -140,6 +148,34 @@ ngx_counters_lease_place_locked(ngx_counters_zone_t *zone, const u_char *digest)
     return sh->nqueued[class] < ngx_counters_lease_places(zone, class)
            && sh->nqueued[class] + sh->nleased
               < ngx_counters_lease_places(zone, NGX_COUNTERS_WAITING);
+}
+
+
+/*
+ * Where a call stands that is asked for as one of "class".  To wait is no
+ * merit of those who have something: who happens to ask when there is quota
+ * would overtake all that were answered stale, time and again.
+ */
+
+static ngx_counters_class_e
+ngx_counters_lease_class_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_class_e class, uint64_t now)
+{
+    if (ngx_counters_state_class_locked(zone, e->cred->digest, e->cred)
+        == NGX_COUNTERS_UNKNOWN)
+    {
+        return NGX_COUNTERS_UNKNOWN;
+    }
+
+    if (class == NGX_COUNTERS_WAITING && e->kind == NGX_COUNTERS_DATA
+        && ngx_counters_freshness(now, e->fetched, e->ttl, zone->conf.stale,
+                                  zone->conf.error, e->marked != 0)
+           != NGX_COUNTERS_EXPIRED)
+    {
+        return ngx_counters_quota_class(zone);
+    }
+
+    return class;
 }
 
 
@@ -187,14 +223,8 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
     ngx_counters_state_release_locked(zone, e);
 
-    if (front) {
-        class = e->class;
-
-    } else if (ngx_counters_state_class_locked(zone, key->cred, e->cred)
-               == NGX_COUNTERS_UNKNOWN)
-    {
-        class = NGX_COUNTERS_UNKNOWN;
-    }
+    class = front ? e->class
+                  : ngx_counters_lease_class_locked(zone, e, class, now);
 
     if (sh->nqueued[class] >= ngx_counters_lease_places(zone, class)) {
         e->since = now;

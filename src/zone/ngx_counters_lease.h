@@ -29,9 +29,10 @@ ngx_int_t ngx_counters_zone_acquire(ngx_counters_zone_t *zone,
 /*
  * A lease, or a flight that came to nothing, becomes a place in the queue.
  * "split" halves the batches it may leave in.  The class becomes UNKNOWN for
- * a credential that was never accepted; a flight returns to the front of the
- * class it came from.  NGX_OK, NGX_BUSY when the queue is full, NGX_DECLINED
- * when the caller does not own the key.
+ * a credential that was never accepted, and WAITING becomes STALE for what has
+ * an answer, if others stand in that line; a flight returns to the front of
+ * the class it came from.  NGX_OK, NGX_BUSY when the queue is full,
+ * NGX_DECLINED when the caller does not own the key.
  */
 
 ngx_int_t ngx_counters_zone_enqueue(ngx_counters_zone_t *zone,

@@ -48,6 +48,10 @@
 #define NGX_COUNTERS_LEAVES       60000
 
 
+static ngx_uint_t ngx_counters_quota_short_locked(ngx_counters_zone_t *zone,
+    ngx_uint_t class, uint64_t before, uint64_t now);
+static uint64_t ngx_counters_quota_before_locked(ngx_counters_zone_t *zone,
+    ngx_uint_t class);
 static void ngx_counters_quota_operated_locked(
     ngx_counters_cred_node_t *cred, ngx_uint_t method, uint64_t now,
     uint64_t until);
@@ -93,6 +97,42 @@ ngx_uint_t
 ngx_counters_quota_dry_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     uint64_t now)
 {
+    return ngx_counters_quota_short_locked(zone, class, 0, now);
+}
+
+
+ngx_uint_t
+ngx_counters_quota_line_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now)
+{
+    uint64_t  before;
+
+    before = ngx_counters_quota_before_locked(zone, NGX_COUNTERS_STALE);
+
+    if (before && e && e->state == NGX_COUNTERS_QUEUED) {
+        before--;
+    }
+
+    return ngx_counters_quota_short_locked(zone,
+                                           ngx_counters_quota_class(zone),
+                                           before, now);
+}
+
+
+ngx_counters_class_e
+ngx_counters_quota_class(ngx_counters_zone_t *zone)
+{
+    return zone->sh->nqueued[NGX_COUNTERS_STALE] ? NGX_COUNTERS_STALE
+                                                 : NGX_COUNTERS_WAITING;
+}
+
+
+/* whether there is less than for so many requests and one more */
+
+static ngx_uint_t
+ngx_counters_quota_short_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
+    uint64_t before, uint64_t now)
+{
     uint64_t  level;
 
     if (zone->conf.bucket.rate == 0) {
@@ -102,8 +142,31 @@ ngx_counters_quota_dry_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     level = ngx_counters_bucket_level(&zone->sh->bucket, &zone->conf.bucket,
                                       now);
 
-    return level + 1000 > ngx_counters_quota_limit(zone, class,
-                                                   NGX_COUNTERS_WAITING);
+    return level + (before + 1) * 1000
+           > ngx_counters_quota_limit(zone, class, NGX_COUNTERS_WAITING);
+}
+
+
+/*
+ * The requests that leave before a call of that class that is asked for now:
+ * calls under one credential leave together, the others one by one.
+ */
+
+static uint64_t
+ngx_counters_quota_before_locked(ngx_counters_zone_t *zone, ngx_uint_t class)
+{
+    uint64_t                 n;
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    n = sh->nqueued[NGX_COUNTERS_WAITING];
+
+    if (class != NGX_COUNTERS_WAITING) {
+        n += sh->nqueued[class];
+    }
+
+    return (n > sh->nowners)
+           ? sh->nowners + (n - sh->nowners) / zone->conf.batch : n;
 }
 
 
@@ -158,8 +221,6 @@ ngx_counters_quota_delay_locked(ngx_counters_zone_t *zone, uint64_t limit,
 }
 
 
-/* calls under one credential leave together, the others one by one */
-
 uint64_t
 ngx_counters_quota_leaves_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     uint64_t now)
@@ -168,15 +229,7 @@ ngx_counters_quota_leaves_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
-    n = sh->nqueued[NGX_COUNTERS_WAITING];
-
-    if (class != NGX_COUNTERS_WAITING) {
-        n += sh->nqueued[class];
-    }
-
-    n = (n > sh->nowners)
-        ? sh->nowners + (n - sh->nowners) / zone->conf.batch : n;
-    n++;
+    n = ngx_counters_quota_before_locked(zone, class) + 1;
 
     /* requests that were passed on may have taken more than is ours */
 

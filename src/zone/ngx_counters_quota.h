@@ -112,6 +112,17 @@ uint64_t ngx_counters_quota_leaves_locked(ngx_counters_zone_t *zone,
     ngx_uint_t class, uint64_t now);
 
 /*
+ * The class of a call that a client could wait for, although it has something:
+ * there is one line for them, and while nobody stands in it they may have what
+ * those may who have nothing.  Whether there is no quota for one more (of "e",
+ * which may be in line already, or NULL) with those who stand before it.
+ */
+
+ngx_counters_class_e ngx_counters_quota_class(ngx_counters_zone_t *zone);
+ngx_uint_t ngx_counters_quota_line_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now);
+
+/*
  * Takes one request from the refreshes' share of the quota.  Returns 0, or
  * the milliseconds until it may be tried again.
  */

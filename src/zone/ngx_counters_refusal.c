@@ -10,6 +10,7 @@
 #include <ngx_core.h>
 
 #include "ngx_counters_fill.h"
+#include "ngx_counters_refusal.h"
 #include "ngx_counters_shm.h"
 #include "ngx_counters_table.h"
 

@@ -44,11 +44,15 @@ typedef enum {
 } ngx_counters_origin_e;
 
 
-/* the order in which refreshes leave; within a class the oldest goes first */
+/*
+ * The order in which refreshes leave; within a class who asked first goes
+ * first, since when there is one line for all that have something: so they
+ * all come to the same age.
+ */
 
 typedef enum {
     NGX_COUNTERS_WAITING = 0,   /* a client waits and has nothing cached */
-    NGX_COUNTERS_STALE,         /* a client was answered stale */
+    NGX_COUNTERS_STALE,         /* there is something, and it is asked for */
     NGX_COUNTERS_AHEAD,         /* nobody has asked yet */
     NGX_COUNTERS_UNKNOWN,       /* under a credential never accepted */
     NGX_COUNTERS_CLASSES

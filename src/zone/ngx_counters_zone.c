@@ -203,8 +203,10 @@ ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
         if (view->fresh == NGX_COUNTERS_IF_ERROR) {
             class = ngx_counters_state_class_locked(zone, e->cred->digest,
                                                     e->cred);
-            view->dry = (ngx_counters_quota_dry_locked(zone, class, now)
-                         || e->cred->slow[e->method] > now);
+            view->dry = (e->cred->slow[e->method] > now
+                         || (class == NGX_COUNTERS_UNKNOWN
+                             ? ngx_counters_quota_dry_locked(zone, class, now)
+                             : ngx_counters_quota_line_locked(zone, e, now)));
 
         } else if (view->fresh == NGX_COUNTERS_EXPIRED) {
             view->kind = NGX_COUNTERS_EMPTY;
@@ -285,7 +287,7 @@ ngx_counters_zone_dry(ngx_counters_zone_t *zone, uint64_t now)
     ngx_uint_t  dry;
 
     ngx_counters_lock(zone);
-    dry = ngx_counters_quota_dry_locked(zone, NGX_COUNTERS_WAITING, now);
+    dry = ngx_counters_quota_line_locked(zone, NULL, now);
     ngx_counters_unlock(zone);
 
     return dry;

@@ -51,7 +51,7 @@ ngx_int_t ngx_counters_zone_lookup(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key, uint64_t now, ngx_pool_t *pool,
     ngx_counters_view_t *view);
 
-/* whether there is no quota now for what could wait */
+/* whether there is no quota now for what is there already, but could wait */
 
 ngx_uint_t ngx_counters_zone_dry(ngx_counters_zone_t *zone, uint64_t now);
 

@@ -92,6 +92,89 @@ rising(void)
 }
 
 
+/* who has something stands in one line, whoever asks, and keeps the place */
+
+static void
+one_line(void)
+{
+    ngx_uint_t            i;
+    ngx_counters_zone_t  *zone;
+
+    zone = zone_new(ZONE);
+    zone->conf.bucket.rate = 2000;
+    accept_cred(zone, 1);
+
+    for (i = 1; i < 8; i++) {
+        put(zone, key(1, i), answer(NGX_COUNTERS_DATA, "a", NOW - HOUR / 2));
+    }
+
+    look(zone, key(1, 3), NOW);
+    is_int(view.fresh, NGX_COUNTERS_IF_ERROR, "old answers are worth waiting");
+    is_int(view.dry, 0, "as there is quota");
+
+    queue(zone, key(1, 1), 0, NGX_COUNTERS_STALE, NOW);
+    queue(zone, key(1, 2), 0, NGX_COUNTERS_WAITING, NOW + 1);
+    queue(zone, key(1, 3), 0, NGX_COUNTERS_AHEAD, NOW + 2);
+    queue(zone, key(1, 4), 0, NGX_COUNTERS_STALE, NOW + 3);
+    queue(zone, key(1, 9), 0, NGX_COUNTERS_WAITING, NOW + 4);
+
+    is_int(zone->sh->nqueued[NGX_COUNTERS_STALE], 3, "those who wait too");
+
+    lease(zone, key(1, 4), 0, NGX_COUNTERS_WAITING, NOW + 5);
+    lease(zone, key(1, 3), 0, NGX_COUNTERS_WAITING, NOW + 6);
+    lease(zone, key(1, 1), 0, NGX_COUNTERS_WAITING, NOW + 7);
+
+    next(zone, 0, NOW + 10);
+    is_str(users(), strlen(users()), "9", "who has nothing comes first");
+    next(zone, 0, NOW + 10);
+    is_str(users(), strlen(users()), "1", "then those who were there");
+    next(zone, 0, NOW + 10);
+    is_str(users(), strlen(users()), "2", "in their order");
+
+    /* what it had has been purged meanwhile */
+
+    ngx_counters_zone_purge(zone, NULL, NULL, 0, NOW + 11);
+    lease(zone, key(1, 3), 0, NGX_COUNTERS_WAITING, NOW + 12);
+    next(zone, 0, NOW + 13);
+    is_str(users(), strlen(users()), "3", "who has nothing any more, first");
+    next(zone, 0, NOW + 13);
+    is_str(users(), strlen(users()), "4", "and whoever stays, later");
+
+    zone_ok(zone, "one line");
+}
+
+
+/* the line is as good as spent quota to who comes to its end */
+
+static void
+line_and_quota(void)
+{
+    ngx_uint_t            i;
+    ngx_counters_zone_t  *zone;
+
+    zone = zone_new(ZONE);
+    accept_cred(zone, 1);
+
+    for (i = 0; i < 60; i++) {
+        put(zone, key(1, i), answer(NGX_COUNTERS_DATA, "a", NOW - HOUR / 2));
+    }
+
+    for (i = 0; i < 29; i++) {
+        queue(zone, key(1, i), 0, NGX_COUNTERS_STALE, NOW);
+    }
+
+    look(zone, key(1, 50), NOW);
+    is_int(view.dry, 0, "thirty may leave at once");
+    queue(zone, key(1, 29), 0, NGX_COUNTERS_STALE, NOW);
+    look(zone, key(1, 50), NOW);
+    is_int(view.dry, 1, "for the next there is nothing left");
+    look(zone, key(1, 100), NOW);
+    is_int(view.dry, 0, "but who has nothing goes before them all");
+
+    zone_ok(zone, "line and quota");
+}
+
+
 /* the managed webhook is known from the start */
 
 static void
@@ -504,9 +587,11 @@ places_given_up(void)
     accept_cred(zone, 1);
 
     queue(zone, key(1, 1), 0, NGX_COUNTERS_WAITING, NOW);
-    queue(zone, key(1, 2), 0, NGX_COUNTERS_WAITING, NOW + MINUTE);
+    queue(zone, key(1, 2), 0, NGX_COUNTERS_WAITING, NOW);
+    look(zone, key(1, 2), NOW + MINUTE);
     is_int(dispatch(zone, 0, NOW + 5 * MINUTE), NGX_OK, "after five minutes");
-    is_str(users(), strlen(users()), "2", "a place is given up");
+    is_str(users(), strlen(users()), "2",
+           "a place is given up that nobody asks for");
     is_int(lease(zone, key(1, 1), 0, NGX_COUNTERS_WAITING, NOW + 5 * MINUTE),
            NGX_OK, "and may be asked for again");
 
@@ -538,6 +623,8 @@ test_dispatch(void)
 {
     classes();
     rising();
+    one_line();
+    line_and_quota();
     managed_is_known();
     turns();
     batches();

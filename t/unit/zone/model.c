@@ -372,7 +372,8 @@ run(const char *name, size_t size, ngx_uint_t collide, ngx_uint_t fail,
 
         step();
 
-        queued += (zone->sh->nqueued[0] > 0);
+        queued += (zone->sh->nqueued[NGX_COUNTERS_WAITING] > 0
+                   || zone->sh->nqueued[NGX_COUNTERS_STALE] > 0);
         leased += (zone->sh->nflying > 0);
 
         if (i % 1000 == 0 && zone_broken(zone)) {

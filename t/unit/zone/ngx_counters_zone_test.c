@@ -30,6 +30,7 @@ static ngx_counters_suite_t  ngx_counters_suites[] = {
     { "quota", test_quota },
     { "ahead", test_ahead },
     { "pace", test_pace },
+    { "fair", test_fair },
     { "creds", test_creds },
     { "model", test_model },
     { NULL, NULL }

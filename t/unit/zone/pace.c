@@ -90,7 +90,8 @@ tight(void)
     zone = pace_zone();
 
     for (i = 0; i < 60; i++) {
-        put(zone, key(1, i), answer(NGX_COUNTERS_DATA, "a", NOW - MINUTE));
+        put(zone, key(1, 100 + i), answer(NGX_COUNTERS_DATA, "a",
+                                           NOW - MINUTE));
     }
 
     queue(zone, key(1, 1), 0, NGX_COUNTERS_WAITING, NOW);

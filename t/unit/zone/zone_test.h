@@ -170,6 +170,7 @@ int test_dispatch(void);
 int test_quota(void);
 int test_ahead(void);
 int test_pace(void);
+int test_fair(void);
 int test_creds(void);
 int test_model(void);
 
