@@ -10,19 +10,16 @@
 
 #include "ngx_counters_reply.h"
 #include "ngx_http_counters_admin.h"
+#include "ngx_http_counters_send.h"
 
 
 ngx_int_t
 ngx_http_counters_admin_send(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, ngx_str_t *body)
 {
-    size_t        len;
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
+    size_t  len;
 
     r->headers_out.status = status;
-    r->headers_out.content_length_n = body->len;
 
     len = ngx_strlen(type);
 
@@ -31,8 +28,7 @@ ngx_http_counters_admin_send(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type_len = strcspn(type, ";");
     r->headers_out.content_type_lowcase = NULL;
 
-    if (ngx_http_counters_admin_header(r, "Cache-Control", "no-store")
-        != NGX_OK
+    if (ngx_http_counters_send_cache_control(r, "no-store") != NGX_OK
         || ngx_http_counters_admin_header(r, "X-Content-Type-Options",
                                           "nosniff")
            != NGX_OK)
@@ -40,27 +36,7 @@ ngx_http_counters_admin_send(ngx_http_request_t *r, ngx_uint_t status,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->pos = body->data;
-    b->last = body->data + body->len;
-    b->memory = 1;
-    b->last_buf = (r == r->main) ? 1 : 0;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_counters_send_body(r, body, 1);
 }
 
 
@@ -69,6 +45,10 @@ ngx_http_counters_admin_error(ngx_http_request_t *r, ngx_uint_t status,
     const char *error, const char *description)
 {
     ngx_str_t  body;
+
+    if (ngx_http_counters_send_intercepts(r, status)) {
+        return status;
+    }
 
     body.data = ngx_pnalloc(r->pool, ngx_strlen(error)
                                      + ngx_strlen(description) + 64);
@@ -110,20 +90,6 @@ ngx_int_t
 ngx_http_counters_admin_header(ngx_http_request_t *r, const char *name,
     const char *value)
 {
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value.data = (u_char *) value;
-    h->value.len = ngx_strlen(value);
-
-    return NGX_OK;
+    return ngx_http_counters_send_header(r, name, ngx_strlen(name), value)
+           ? NGX_OK : NGX_ERROR;
 }

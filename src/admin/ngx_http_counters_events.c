@@ -12,6 +12,7 @@
 #include "ngx_http_counters_admin.h"
 #include "ngx_http_counters_events.h"
 #include "ngx_http_counters_request.h"
+#include "ngx_http_counters_send.h"
 #include "ngx_counters_inquiry.h"
 
 
@@ -32,7 +33,6 @@ static ngx_uint_t ngx_http_counters_events_form(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_counters_events_genuine(
     ngx_http_counters_worker_t *w, ngx_counters_str_t *token);
 static ngx_int_t ngx_http_counters_events_too_large(ngx_http_request_t *r);
-static ngx_int_t ngx_http_counters_events_send(ngx_http_request_t *r);
 
 
 ngx_int_t
@@ -124,7 +124,9 @@ ngx_http_counters_events(ngx_http_request_t *r)
                                    event.kind == NGX_COUNTERS_EVENT_DELETED);
     }
 
-    return ngx_http_counters_events_send(r);
+    r->headers_out.status = NGX_HTTP_OK;
+
+    return ngx_http_counters_send_body(r, NULL, 0);
 }
 
 
@@ -218,22 +220,4 @@ ngx_http_counters_events_too_large(ngx_http_request_t *r)
     return ngx_http_counters_admin_error(r, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                                          "REQUEST_TOO_LARGE",
                                          "An event is never so large");
-}
-
-
-static ngx_int_t
-ngx_http_counters_events_send(ngx_http_request_t *r)
-{
-    ngx_int_t  rc;
-
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = 0;
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    return ngx_http_send_special(r, NGX_HTTP_LAST);
 }

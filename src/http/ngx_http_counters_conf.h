@@ -31,6 +31,7 @@ typedef struct {
     ngx_http_complex_value_t   *user;         /* managed mode */
     ngx_array_t                *bypass;       /* ngx_http_complex_value_t */
     ngx_flag_t                  headers;
+    ngx_flag_t                  intercept;    /* errors, by error_page */
     ngx_uint_t                  time;         /* NGX_HTTP_COUNTERS_TIME_* */
 
     ngx_http_counters_portal_t *status;       /* of the handlers' locations */

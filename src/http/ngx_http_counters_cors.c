@@ -9,14 +9,13 @@
 #include <ngx_http.h>
 
 #include "ngx_http_counters_cors.h"
+#include "ngx_http_counters_request.h"
 
 
 /* longer than the name of any header that is kept */
 #define NGX_HTTP_COUNTERS_CORS_NAME  64
 
 
-static ngx_str_t *ngx_http_counters_cors_header(ngx_http_request_t *r,
-    const char *name, size_t len);
 static ngx_uint_t ngx_http_counters_cors_same(ngx_http_request_t *r,
     ngx_str_t *origin);
 static ngx_http_upstream_conf_t *ngx_http_counters_cors_upstream(
@@ -55,7 +54,7 @@ ngx_http_counters_cors_origin(ngx_http_request_t *r)
 {
     ngx_str_t  *origin;
 
-    origin = ngx_http_counters_cors_header(r, "Origin", sizeof("Origin") - 1);
+    origin = ngx_http_counters_get_header(r, "Origin");
 
     if (origin && ngx_http_counters_cors_same(r, origin)) {
         return NULL;
@@ -70,33 +69,8 @@ ngx_http_counters_cors_preflight(ngx_http_request_t *r)
 {
     return r->method == NGX_HTTP_OPTIONS
            && ngx_http_counters_cors_origin(r)
-           && ngx_http_counters_cors_header(r, "Access-Control-Request-Method",
-                               sizeof("Access-Control-Request-Method") - 1);
-}
-
-
-static ngx_str_t *
-ngx_http_counters_cors_header(ngx_http_request_t *r, const char *name,
-    size_t len)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (h[i].key.len == len
-                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
-            {
-                return &h[i].value;
-            }
-        }
-    }
-
-    return NULL;
+           && ngx_http_counters_get_header(r,
+                                            "Access-Control-Request-Method");
 }
 
 

@@ -45,6 +45,31 @@ ngx_http_counters_get_ctx(ngx_http_request_t *r)
 }
 
 
+ngx_str_t *
+ngx_http_counters_request_header(ngx_http_request_t *r, const char *name,
+    size_t len)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+            {
+                return &h[i].value;
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
 ngx_int_t
 ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx)
 {

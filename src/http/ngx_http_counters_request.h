@@ -90,6 +90,14 @@ ngx_int_t ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx);
 
 ngx_http_counters_ctx_t *ngx_http_counters_get_ctx(ngx_http_request_t *r);
 
+/* a header that nginx does not know itself; the first such, or NULL */
+
+ngx_str_t *ngx_http_counters_request_header(ngx_http_request_t *r,
+    const char *name, size_t len);
+
+#define ngx_http_counters_get_header(r, name)                                 \
+    ngx_http_counters_request_header(r, name, sizeof(name) - 1)
+
 /*
  * Whether there is a body, read or not.  A subrequest may have one of its
  * own, with the parent's headers about another; or its parent's, which is

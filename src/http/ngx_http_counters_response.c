@@ -12,7 +12,13 @@
 #include "ngx_counters_reply.h"
 #include "ngx_http_counters_cors.h"
 #include "ngx_http_counters_response.h"
+#include "ngx_http_counters_send.h"
 #include "ngx_http_counters_variables.h"
+
+
+/* Age and Cache-Status, but for the portal's name */
+#define NGX_HTTP_COUNTERS_OWN_LEN                                             \
+    (2 * NGX_INT64_LEN + sizeof("\"\"; fwd=miss; ttl=; detail=COALESCED"))
 
 
 static ngx_uint_t ngx_http_counters_current_time(
@@ -23,19 +29,11 @@ static ngx_int_t ngx_http_counters_portal_headers(ngx_http_request_t *r,
 static ngx_int_t ngx_http_counters_own_headers(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_uint_t stored);
 static ngx_int_t ngx_http_counters_cache_status(ngx_http_request_t *r,
-    ngx_http_counters_ctx_t *ctx, ngx_uint_t stored);
+    ngx_http_counters_ctx_t *ctx, ngx_uint_t stored, u_char *p);
 static ngx_int_t ngx_http_counters_etag(ngx_http_request_t *r,
     ngx_counters_view_t *view);
-static ngx_table_elt_t *ngx_http_counters_header(ngx_http_request_t *r,
-    const char *name, size_t len);
-static ngx_int_t ngx_http_counters_body(ngx_http_request_t *r,
-    ngx_str_t *parts, ngx_uint_t n);
 static void ngx_http_counters_content_type(ngx_http_request_t *r,
     u_char *data, size_t len);
-
-
-#define ngx_http_counters_push_header(r, name)                                \
-    ngx_http_counters_header(r, name, sizeof(name) - 1)
 
 
 ngx_int_t
@@ -50,8 +48,14 @@ ngx_http_counters_response(ngx_http_request_t *r,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
 
-    ctx->fetched = view->fetched;
-    ctx->remains = view->remains;
+    if (ngx_http_counters_send_intercepts(r, view->status)) {
+        return view->status;
+    }
+
+    if (ctx->cache_status != NGX_HTTP_COUNTERS_ERROR) {
+        ctx->fetched = view->fetched;
+        ctx->remains = view->remains;
+    }
 
     r->headers_out.status = view->status;
 
@@ -77,7 +81,7 @@ ngx_http_counters_response(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_counters_body(r, parts, n);
+    return ngx_http_counters_send_body(r, parts, n);
 }
 
 
@@ -124,6 +128,10 @@ ngx_http_counters_response_error(ngx_http_request_t *r,
     ngx_table_elt_t               *h;
     ngx_http_counters_loc_conf_t  *lcf;
 
+    if (ngx_http_counters_send_intercepts(r, status)) {
+        return status;
+    }
+
     body.data = ngx_pnalloc(r->pool, ngx_strlen(error)
                                      + ngx_strlen(description) + 64);
     if (body.data == NULL) {
@@ -146,7 +154,7 @@ ngx_http_counters_response_error(ngx_http_request_t *r,
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
 
     if (!ngx_http_counters_cors_withheld(lcf, &name)) {
-        h = ngx_http_counters_push_header(r, "Access-Control-Allow-Origin");
+        h = ngx_http_counters_send_push(r, "Access-Control-Allow-Origin");
         if (h == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -155,7 +163,7 @@ ngx_http_counters_response_error(ngx_http_request_t *r,
     }
 
     if (retry_after > 0) {
-        h = ngx_http_counters_push_header(r, "Retry-After");
+        h = ngx_http_counters_send_push(r, "Retry-After");
         if (h == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -174,7 +182,7 @@ ngx_http_counters_response_error(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_counters_body(r, &body, 1);
+    return ngx_http_counters_send_body(r, &body, 1);
 }
 
 
@@ -183,7 +191,7 @@ ngx_http_counters_response_allow(ngx_http_request_t *r, const char *methods)
 {
     ngx_table_elt_t  *h;
 
-    h = ngx_http_counters_push_header(r, "Allow");
+    h = ngx_http_counters_send_push(r, "Allow");
     if (h == NULL) {
         return NGX_ERROR;
     }
@@ -277,16 +285,16 @@ static ngx_int_t
 ngx_http_counters_own_headers(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_uint_t stored)
 {
+    u_char                        *p;
     int64_t                        age;
     ngx_table_elt_t               *h;
     ngx_http_counters_loc_conf_t  *lcf;
 
-    h = ngx_http_counters_push_header(r, "Cache-Control");
-    if (h == NULL) {
+    if (ngx_http_counters_send_cache_control(r, "private, no-cache")
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
-
-    ngx_str_set(&h->value, "private, no-cache");
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
 
@@ -294,26 +302,26 @@ ngx_http_counters_own_headers(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (ctx->fetched) {
-        h = ngx_http_counters_push_header(r, "Age");
-        if (h == NULL) {
-            return NGX_ERROR;
-        }
+    p = ngx_pnalloc(r->pool, ctx->portal->name.len
+                             + NGX_HTTP_COUNTERS_OWN_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
 
-        h->value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
-        if (h->value.data == NULL) {
-            h->hash = 0;
+    if (ctx->fetched) {
+        h = ngx_http_counters_send_push(r, "Age");
+        if (h == NULL) {
             return NGX_ERROR;
         }
 
         age = (int64_t) ngx_http_counters_now() - (int64_t) ctx->fetched;
 
-        h->value.len = ngx_sprintf(h->value.data, "%L",
-                                   ngx_max(age, 0) / 1000)
-                       - h->value.data;
+        h->value.data = p;
+        p = ngx_sprintf(p, "%L", ngx_max(age, 0) / 1000);
+        h->value.len = p - h->value.data;
     }
 
-    return ngx_http_counters_cache_status(r, ctx, stored);
+    return ngx_http_counters_cache_status(r, ctx, stored, p);
 }
 
 
@@ -321,28 +329,30 @@ ngx_http_counters_own_headers(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_counters_cache_status(ngx_http_request_t *r,
-    ngx_http_counters_ctx_t *ctx, ngx_uint_t stored)
+    ngx_http_counters_ctx_t *ctx, ngx_uint_t stored, u_char *p)
 {
-    u_char           *p;
+    u_char            ch;
     ngx_str_t        *name;
     ngx_table_elt_t  *h;
 
-    h = ngx_http_counters_push_header(r, "Cache-Status");
+    h = ngx_http_counters_send_push(r, "Cache-Status");
     if (h == NULL) {
         return NGX_ERROR;
     }
 
     name = &ctx->portal->name;
-
-    p = ngx_pnalloc(r->pool, name->len + NGX_INT64_LEN
-                             + sizeof("; fwd=miss; ttl=; detail=COALESCED"));
-    if (p == NULL) {
-        h->hash = 0;
-        return NGX_ERROR;
-    }
-
     h->value.data = p;
-    p = ngx_cpymem(p, name->data, name->len);
+
+    /* a token begins with a letter, see RFC 8941, 3.3.4; else it is a string */
+
+    ch = name->data[0] | 0x20;
+
+    if (ch >= 'a' && ch <= 'z') {
+        p = ngx_cpymem(p, name->data, name->len);
+
+    } else {
+        p = ngx_sprintf(p, "\"%V\"", name);
+    }
 
     switch (ctx->cache_status) {
 
@@ -397,7 +407,7 @@ ngx_http_counters_etag(ngx_http_request_t *r, ngx_counters_view_t *view)
     u_char           *p;
     ngx_table_elt_t  *h;
 
-    h = ngx_http_counters_push_header(r, "ETag");
+    h = ngx_http_counters_send_push(r, "ETag");
     if (h == NULL) {
         return NGX_ERROR;
     }
@@ -418,87 +428,4 @@ ngx_http_counters_etag(ngx_http_request_t *r, ngx_counters_view_t *view)
     r->headers_out.etag = h;
 
     return NGX_OK;
-}
-
-
-static ngx_table_elt_t *
-ngx_http_counters_header(ngx_http_request_t *r, const char *name, size_t len)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NULL;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = len;
-
-    return h;
-}
-
-
-static ngx_int_t
-ngx_http_counters_body(ngx_http_request_t *r, ngx_str_t *parts, ngx_uint_t n)
-{
-    size_t        len;
-    u_char       *p;
-    ngx_int_t     rc;
-    ngx_uint_t    i;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
-
-    len = 0;
-
-    for (i = 0; i < n; i++) {
-        len += parts[i].len;
-    }
-
-    r->headers_out.content_length_n = len;
-
-    if (len == 0) {
-        r->header_only = 1;
-    }
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (n == 1) {
-        b->pos = parts[0].data;
-        b->last = parts[0].data + parts[0].len;
-
-    } else {
-        p = ngx_pnalloc(r->pool, len);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        b->pos = p;
-
-        for (i = 0; i < n; i++) {
-            p = ngx_cpymem(p, parts[i].data, parts[i].len);
-        }
-
-        b->last = p;
-    }
-
-    b->memory = 1;
-    b->last_buf = (r == r->main) ? 1 : 0;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
 }

@@ -49,6 +49,7 @@ ngx_http_counters_location_create(ngx_conf_t *cf)
     location->conf.portal = NGX_CONF_UNSET_PTR;
     location->conf.bypass = NGX_CONF_UNSET_PTR;
     location->conf.headers = NGX_CONF_UNSET;
+    location->conf.intercept = NGX_CONF_UNSET;
     location->conf.time = NGX_CONF_UNSET_UINT;
 
     return location;
@@ -80,6 +81,7 @@ ngx_http_counters_location_merge(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->portal, prev->portal, NULL);
     ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
     ngx_conf_merge_value(conf->headers, prev->headers, 1);
+    ngx_conf_merge_value(conf->intercept, prev->intercept, 0);
     ngx_conf_merge_uint_value(conf->time, prev->time,
                               NGX_HTTP_COUNTERS_TIME_ORIGINAL);
 

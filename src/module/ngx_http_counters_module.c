@@ -100,6 +100,13 @@ static ngx_command_t  ngx_http_counters_commands[] = {
       offsetof(ngx_http_counters_loc_conf_t, headers),
       NULL },
 
+    { ngx_string("counters_intercept_errors"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_counters_loc_conf_t, intercept),
+      NULL },
+
     { ngx_string("counters_time"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_counters_set_enum,
