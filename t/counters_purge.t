@@ -123,7 +123,41 @@ is(purge('', %json, body => $_), 400, "JSON $_")
     for '{"user":true}', '{"user":[5]}', '{"user":5.0}', '{"user":null}', '[]',
         '[5]', '{"user":5', '5', '{"user":5,"user":5}', '{"all":false}';
 
+is(purge('?user=5', @$_), 400, "unreadable: @$_")
+    for [%json, body => '{'], [%json, body => "\0"], [%form, body => '%zz'],
+        [%form, body => '='], [type => 'text/plain', body => '5'],
+        [type => 'multipart/form-data', body => '5'],
+        [type => 'multipart/form-data; boundary=b', body => "--b\r\n"],
+        [%json, chunked => 1, body => "\x1f\x8b"];
+
 is($t->post('/purge/denied?all=1', '')->status, 403, 'access rules hold');
+
+# the page of another site, in an administrator's browser
+
+my $here = 'http://127.0.0.1:' . $t->port(8080);
+
+for my $verb (qw(POST DELETE)) {
+    for my $headers ({ 'Sec-Fetch-Site' => 'cross-site' },
+                     { 'Sec-Fetch-Site' => 'same-site' },
+                     { 'Sec-Fetch-Site' => '' },
+                     { 'Sec-Fetch-Site' => 'cross-site', Origin => $here },
+                     { Origin => 'https://evil.example' }, { Origin => 'null' },
+                     { Origin => "$here.evil.example" }, { Origin => "${here}1" },
+                     { Origin => 'http://127.0.0.1' }, { Origin => '' })
+    {
+        my $r = $t->request($verb, '/purge?all=1', keep => 1, headers => $headers);
+        my $name = join ', ', map { "$_ $headers->{$_}" } sort keys %$headers;
+
+        is($r->status, 403, "$verb, $name: refused");
+        is($r->json->{error}, 'CROSS_SITE_REQUEST', "$verb, $name: an envelope");
+    }
+}
+
+is(call(5), 'HIT', 'nothing was purged');
+
+is(purge('?user=77', headers => $_), 0, 'one of its own')
+    for { 'Sec-Fetch-Site' => 'same-origin' }, { 'Sec-Fetch-Site' => 'none' },
+        { 'Sec-Fetch-Site' => 'same-origin', Origin => $here }, { Origin => $here };
 
 for my $how ({}, { chunked => 1 }) {
     my $r = $t->request('POST', '/purge', %form, %$how,

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_counters_admin.h"
+#include "ngx_http_counters_cors.h"
 #include "ngx_http_counters_purge.h"
 #include "ngx_http_counters_request.h"
 #include "ngx_counters_redis_store.h"
@@ -30,6 +31,7 @@ typedef struct {
 } ngx_http_counters_purge_t;
 
 
+static ngx_uint_t ngx_http_counters_purge_foreign(ngx_http_request_t *r);
 static void ngx_http_counters_purge_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_counters_purge(ngx_http_request_t *r);
 static ngx_int_t ngx_http_counters_purge_parse(ngx_http_request_t *r,
@@ -65,6 +67,19 @@ ngx_http_counters_purge_handler(ngx_http_request_t *r)
         return ngx_http_counters_admin_not_allowed(r, "POST, DELETE");
     }
 
+    if (ngx_http_counters_purge_foreign(r)) {
+
+        rc = ngx_http_discard_request_body(r);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        return ngx_http_counters_admin_error(r, NGX_HTTP_FORBIDDEN,
+                                             "CROSS_SITE_REQUEST",
+                                             "Pages of other sites may not "
+                                             "purge");
+    }
+
     if (r->headers_in.content_length_n > NGX_HTTP_COUNTERS_PURGE_BODY) {
 
         rc = ngx_http_discard_request_body(r);
@@ -79,6 +94,29 @@ ngx_http_counters_purge_handler(ngx_http_request_t *r)
                                          ngx_http_counters_purge_body_handler);
 
     return (rc >= NGX_HTTP_SPECIAL_RESPONSE) ? rc : NGX_DONE;
+}
+
+
+/*
+ * Whether the page of another site has an administrator's browser, whose
+ * address is allowed, send this.  What is no browser sends neither header.
+ */
+
+static ngx_uint_t
+ngx_http_counters_purge_foreign(ngx_http_request_t *r)
+{
+    ngx_str_t  *site;
+
+    site = ngx_http_counters_get_header(r, "Sec-Fetch-Site");
+
+    if (site) {
+        return !((site->len == sizeof("same-origin") - 1
+                  && ngx_strncmp(site->data, "same-origin", site->len) == 0)
+                 || (site->len == sizeof("none") - 1
+                     && ngx_strncmp(site->data, "none", site->len) == 0));
+    }
+
+    return ngx_http_counters_cors_origin(r) != NULL;
 }
 
 
