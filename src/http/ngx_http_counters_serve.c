@@ -39,6 +39,7 @@ static ngx_int_t ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item);
 static ngx_int_t ngx_http_counters_park(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx);
+static ngx_int_t ngx_http_counters_serve_listen(ngx_http_request_t *r);
 static void ngx_http_counters_cleanup(void *data);
 static void ngx_http_counters_deadline_handler(ngx_event_t *ev);
 static void ngx_http_counters_item_done(ngx_counters_waiter_t *waiter);
@@ -318,11 +319,42 @@ ngx_http_counters_park(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
     r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
 
-    return NGX_DONE;
+    return ngx_http_counters_serve_listen(r);
 }
 
 
 /* the client has gone, or has its answer; the refresh goes on without it */
+
+/*
+ * A connection that was accepted with its request ("deferred") has not been
+ * waited for yet, and nobody would be told that the client is gone.
+ */
+
+static ngx_int_t
+ngx_http_counters_serve_listen(ngx_http_request_t *r)
+{
+    ngx_int_t     rc;
+    ngx_uint_t    ready;
+    ngx_event_t  *rev;
+
+    rev = r->connection->read;
+
+    if (rev->active || r->stream) {
+        return NGX_DONE;
+    }
+
+    /* that there is more to read already does not matter */
+
+    ready = rev->ready;
+    rev->ready = 0;
+
+    rc = ngx_handle_read_event(rev, 0);
+
+    rev->ready = ready;
+
+    return (rc == NGX_OK) ? NGX_DONE : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
 
 static void
 ngx_http_counters_cleanup(void *data)
