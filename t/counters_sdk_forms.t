@@ -105,7 +105,7 @@ sub hit ($name, $what, $bytes) {
          "$name: the one entry");
 }
 
-sub pass ($name, $bytes) {
+sub passed ($name, $bytes) {
     my (@answers, @calls);
 
     for my $port (8080, 8081) {
@@ -141,7 +141,7 @@ for my $file (path("$FindBin::Bin/sdk_forms")->list->each) {
         $name = $file->basename . ": $name";
         $text =~ s/^#.*\n//mg;
 
-        $what =~ s/^HIT // ? hit($name, $what, wire($text)) : pass($name, wire($text));
+        $what =~ s/^HIT // ? hit($name, $what, wire($text)) : passed($name, wire($text));
         $count++;
     }
 }
