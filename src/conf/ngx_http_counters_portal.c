@@ -34,7 +34,7 @@ static void ngx_http_counters_portal_defaults(
 static char *ngx_http_counters_portal_identity(ngx_conf_t *cf,
     ngx_http_counters_portal_t *portal);
 static char *ngx_http_counters_portal_zone(ngx_conf_t *cf,
-    ngx_http_counters_portal_t *portal);
+    ngx_http_counters_block_t *block);
 static ngx_int_t ngx_http_counters_portal_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
 
@@ -190,15 +190,15 @@ static ngx_command_t  ngx_http_counters_portal_commands[] = {
 char *
 ngx_http_counters_portal_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_counters_main_conf_t *mcf = conf;
-
     char                         *rv;
     ngx_str_t                    *value;
     ngx_conf_t                    save;
+    ngx_array_t                  *portals;
     ngx_http_counters_block_t     block;
     ngx_http_counters_portal_t  **portal;
 
     value = cf->args->elts;
+    portals = (ngx_array_t *) ((u_char *) conf + cmd->offset);
 
     if (ngx_http_counters_portal_name(&value[1]) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -207,7 +207,7 @@ ngx_http_counters_portal_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_counters_portal_find(mcf, &value[1])) {
+    if (ngx_http_counters_portal_find(portals, &value[1])) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"counters_portal\" \"%V\" is duplicate",
                            &value[1]);
@@ -225,6 +225,7 @@ ngx_http_counters_portal_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_counters_place_set(cf, &block.place);
 
+    block.tag = cmd->post;
     block.ttl = NGX_CONF_UNSET_MSEC;
     block.portal = ngx_http_counters_portal_create(cf, &value[1]);
     if (block.portal == NULL) {
@@ -247,32 +248,31 @@ ngx_http_counters_portal_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    portal = ngx_array_push(&mcf->portals);
+    portal = ngx_array_push(portals);
     if (portal == NULL) {
         return NGX_CONF_ERROR;
     }
 
     *portal = block.portal;
-    block.portal->index = mcf->portals.nelts - 1;
+    block.portal->index = portals->nelts - 1;
 
     return NGX_CONF_OK;
 }
 
 
 ngx_http_counters_portal_t *
-ngx_http_counters_portal_find(ngx_http_counters_main_conf_t *mcf,
-    ngx_str_t *name)
+ngx_http_counters_portal_find(ngx_array_t *portals, ngx_str_t *name)
 {
     ngx_uint_t                    i;
-    ngx_http_counters_portal_t  **portals;
+    ngx_http_counters_portal_t  **portal;
 
-    portals = mcf->portals.elts;
+    portal = portals->elts;
 
-    for (i = 0; i < mcf->portals.nelts; i++) {
-        if (portals[i]->name.len == name->len
-            && ngx_strncmp(portals[i]->name.data, name->data, name->len) == 0)
+    for (i = 0; i < portals->nelts; i++) {
+        if (portal[i]->name.len == name->len
+            && ngx_strncmp(portal[i]->name.data, name->data, name->len) == 0)
         {
-            return portals[i];
+            return portal[i];
         }
     }
 
@@ -515,7 +515,7 @@ ngx_http_counters_portal_finish(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_counters_portal_zone(cf, portal);
+    return ngx_http_counters_portal_zone(cf, block);
 }
 
 
@@ -565,12 +565,15 @@ ngx_http_counters_portal_identity(ngx_conf_t *cf,
 
 static char *
 ngx_http_counters_portal_zone(ngx_conf_t *cf,
-    ngx_http_counters_portal_t *portal)
+    ngx_http_counters_block_t *block)
 {
-    ngx_str_t                  name;
-    ngx_shm_zone_t            *shm_zone;
-    ngx_counters_zone_t       *zone;
-    ngx_counters_zone_conf_t  *zcf;
+    ngx_str_t                    name;
+    ngx_shm_zone_t              *shm_zone;
+    ngx_counters_zone_t         *zone;
+    ngx_counters_zone_conf_t    *zcf;
+    ngx_http_counters_portal_t  *portal;
+
+    portal = block->portal;
 
     name.len = sizeof("counters:") - 1 + portal->name.len;
     name.data = ngx_pnalloc(cf->pool, name.len);
@@ -601,7 +604,7 @@ ngx_http_counters_portal_zone(ngx_conf_t *cf,
     zcf->bucket = portal->bucket;
 
     shm_zone = ngx_shared_memory_add(cf, &name, portal->zone_size,
-                                     &ngx_http_counters_module);
+                                     block->tag);
     if (shm_zone == NULL) {
         return NGX_CONF_ERROR;
     }

@@ -10,10 +10,14 @@
 #define _NGX_HTTP_COUNTERS_PORTAL_H_INCLUDED_
 
 
-#include "ngx_http_counters_conf.h"
+#include "ngx_counters_portal.h"
 
 
-/* the setter of the block directive; conf is the module's main conf */
+/*
+ * The setter of the block directive: cmd->offset is that of the array of
+ * ngx_http_counters_portal_t * in "conf", cmd->post the module whose shared
+ * memory it is.
+ */
 
 char *ngx_http_counters_portal_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -21,7 +25,7 @@ char *ngx_http_counters_portal_block(ngx_conf_t *cf, ngx_command_t *cmd,
 /* NULL when no such portal has been defined above */
 
 ngx_http_counters_portal_t *ngx_http_counters_portal_find(
-    ngx_http_counters_main_conf_t *mcf, ngx_str_t *name);
+    ngx_array_t *portals, ngx_str_t *name);
 
 
 #endif /* _NGX_HTTP_COUNTERS_PORTAL_H_INCLUDED_ */

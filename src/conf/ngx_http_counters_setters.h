@@ -12,7 +12,7 @@
 #define _NGX_HTTP_COUNTERS_SETTERS_H_INCLUDED_
 
 
-#include "ngx_http_counters_conf.h"
+#include "ngx_counters_portal.h"
 #include "ngx_http_counters_place.h"
 
 
@@ -20,6 +20,7 @@
 
 typedef struct {
     ngx_http_counters_portal_t  *portal;
+    void                        *tag;         /* of its shared memory */
     ngx_http_counters_place_t    place;       /* of counters_portal itself */
     ngx_array_t                  places;      /* of the directives read in it,
                                                  ngx_http_counters_place_t */

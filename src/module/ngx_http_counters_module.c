@@ -69,8 +69,8 @@ static ngx_command_t  ngx_http_counters_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
       ngx_http_counters_portal_block,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      0,
-      NULL },
+      offsetof(ngx_http_counters_main_conf_t, portals),
+      &ngx_http_counters_module },
 
     { ngx_string("counters"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -468,7 +468,7 @@ ngx_http_counters_named_portal(ngx_conf_t *cf,
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_counters_module);
 
-    *portal = ngx_http_counters_portal_find(mcf, &value[1]);
+    *portal = ngx_http_counters_portal_find(&mcf->portals, &value[1]);
 
     if (*portal == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
