@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Counters::News;
 use Counters::Test;
 
 my $t = Counters::Test->new;
@@ -70,7 +71,8 @@ my $future = (time + 3600) * 1000;
 
 $portal->result($METHOD, '{"small":1}');
 is(status(hook('acme', 1)), '200 MISS portal', 'stored');
-$redis->command('PUBLISH', 'b24:acme:n', "s a 0 $future");
+$redis->command('PUBLISH', 'b24:acme:n',
+                news('one', 'b24:acme:n', 'fedcba9876543210', "s a 0 $future"));
 
 ok(wait_for(sub { status(hook('acme', 1)) =~ /UPDATING/ }, 5), 'marked as stale');
 ok(wait_for(sub { status(hook('acme', 1)) =~ /^200 HIT/ }, 5), 'but only once');

@@ -9,7 +9,6 @@
 #include "ngx_http_counters_portal.h"
 
 
-#define NGX_HTTP_COUNTERS_NAME_MAX  64
 
 /* the directive may be given again; next to nginx's own NGX_CONF_* */
 
@@ -289,7 +288,7 @@ ngx_http_counters_portal_name(ngx_str_t *name)
     u_char  ch;
 
     if (name->len == 0
-        || name->len > NGX_HTTP_COUNTERS_NAME_MAX
+        || name->len > NGX_COUNTERS_PORTAL_MAX_NAME
         || ngx_strcmp(name->data, "off") == 0)
     {
         return NGX_ERROR;

@@ -35,7 +35,8 @@ static ngx_counters_redis_reply_t  ngx_counters_redis_replies[] = {
     { ngx_string("MGET"), REDIS_REPLY_ARRAY },
     { ngx_string("SET"), REDIS_REPLY_STATUS },
     { ngx_string("DEL"), REDIS_REPLY_INTEGER },
-    { ngx_string("PUBLISH"), REDIS_REPLY_INTEGER }
+    { ngx_string("PUBLISH"), REDIS_REPLY_INTEGER },
+    { ngx_string("EVAL"), REDIS_REPLY_INTEGER }
 };
 
 
@@ -181,6 +182,29 @@ ngx_counters_redis_publish(ngx_counters_redis_t *redis, ngx_str_t *channel,
 
     return ngx_counters_redis_write(redis, NGX_COUNTERS_REDIS_PUBLISH, args, 3,
                                     handler, data);
+}
+
+
+ngx_int_t
+ngx_counters_redis_eval(ngx_counters_redis_t *redis, ngx_str_t *script,
+    ngx_str_t *words, ngx_uint_t nwords, ngx_uint_t nkeys,
+    ngx_counters_redis_pt handler, void *data)
+{
+    u_char      buf[NGX_INT_T_LEN];
+    ngx_str_t   args[3 + NGX_COUNTERS_REDIS_MAX_WORDS];
+
+    if (nwords > NGX_COUNTERS_REDIS_MAX_WORDS) {
+        return NGX_DECLINED;
+    }
+
+    ngx_str_set(&args[0], "EVAL");
+    args[1] = *script;
+    args[2].data = buf;
+    args[2].len = ngx_sprintf(buf, "%ui", nkeys) - buf;
+    ngx_memcpy(&args[3], words, nwords * sizeof(ngx_str_t));
+
+    return ngx_counters_redis_write(redis, NGX_COUNTERS_REDIS_EVAL, args,
+                                    3 + nwords, handler, data);
 }
 
 

@@ -105,6 +105,17 @@ ngx_int_t ngx_counters_redis_publish(ngx_counters_redis_t *redis,
     ngx_str_t *channel, ngx_str_t *message, ngx_counters_redis_pt handler,
     void *data);
 
+/*
+ * EVAL of a script that returns a number: "words" are its keys, of which there
+ * are nkeys, and then its arguments, at most ..._MAX_WORDS in all.
+ */
+
+#define NGX_COUNTERS_REDIS_MAX_WORDS  80
+
+ngx_int_t ngx_counters_redis_eval(ngx_counters_redis_t *redis,
+    ngx_str_t *script, ngx_str_t *words, ngx_uint_t nwords, ngx_uint_t nkeys,
+    ngx_counters_redis_pt handler, void *data);
+
 /* for the status page */
 
 typedef struct {

@@ -12,9 +12,14 @@ struct ngx_counters_redis_channel_s {
     ngx_counters_redis_link_t      *link;
     ngx_counters_redis_user_t       user;
     ngx_str_t                      *name;
-    ngx_counters_redis_message_pt   handler;
     void                           *data;
-    ngx_uint_t                      closing;   /* unsigned  closing:1 */
+    uint64_t                        asked;     /* when SUBSCRIBE was sent */
+
+    const ngx_counters_redis_listener_t  *listener;
+
+    unsigned                        asking:1;  /* and not confirmed yet */
+    unsigned                        stands:1;
+    unsigned                        closing:1;
 };
 
 
@@ -37,7 +42,8 @@ static ngx_str_t  ngx_counters_redis_channel_command = ngx_string("SUBSCRIBE");
 ngx_counters_redis_channel_t *
 ngx_counters_redis_subscribe(ngx_cycle_t *cycle,
     ngx_counters_redis_links_t *links, ngx_counters_redis_conf_t *conf,
-    ngx_str_t *name, ngx_counters_redis_message_pt handler, void *data)
+    ngx_str_t *name, const ngx_counters_redis_listener_t *listener,
+    void *data)
 {
     ngx_counters_redis_channel_t  *channel;
 
@@ -47,7 +53,7 @@ ngx_counters_redis_subscribe(ngx_cycle_t *cycle,
     }
 
     channel->name = name;
-    channel->handler = handler;
+    channel->listener = listener;
     channel->data = data;
 
     channel->user.ready = ngx_counters_redis_channel_ready;
@@ -78,7 +84,18 @@ ngx_counters_redis_channel_ready(void *data)
 {
     ngx_counters_redis_channel_t *channel = data;
 
-    ngx_str_t  args[2];
+    ngx_str_t     args[2];
+    ngx_time_t   *tp;
+
+    if (channel->closing) {
+        return;
+    }
+
+    if (!channel->asking) {
+        tp = ngx_timeofday();
+        channel->asked = (uint64_t) tp->sec * 1000 + tp->msec;
+        channel->asking = 1;
+    }
 
     args[0] = ngx_counters_redis_channel_command;
     args[1] = *channel->name;
@@ -96,7 +113,10 @@ ngx_counters_redis_channel_ready(void *data)
 static void
 ngx_counters_redis_channel_down(void *data)
 {
-    /* void */
+    ngx_counters_redis_channel_t *channel = data;
+
+    channel->asking = 0;
+    channel->stands = 0;
 }
 
 
@@ -108,10 +128,17 @@ ngx_counters_redis_channel_ping(ngx_counters_redis_link_t *link)
     ngx_queue_t                *q;
     ngx_counters_redis_user_t  *user;
 
-    q = ngx_queue_head(&link->users);
-    user = ngx_queue_data(q, ngx_counters_redis_user_t, queue);
+    for (q = ngx_queue_head(&link->users);
+         q != ngx_queue_sentinel(&link->users);
+         q = ngx_queue_next(q))
+    {
+        if (link->state != NGX_COUNTERS_REDIS_READY) {
+            break;
+        }
 
-    ngx_counters_redis_channel_ready(user->data);
+        user = ngx_queue_data(q, ngx_counters_redis_user_t, queue);
+        user->ready(user->data);
+    }
 
     return NGX_OK;
 }
@@ -124,6 +151,7 @@ ngx_counters_redis_channel_handler(redisAsyncContext *ac, void *data,
     void *owner)
 {
     ngx_str_t                      message;
+    ngx_uint_t                     fresh;
     redisReply                    *reply, *element;
     ngx_counters_redis_channel_t  *channel;
 
@@ -156,6 +184,14 @@ ngx_counters_redis_channel_handler(redisAsyncContext *ac, void *data,
     if (element->type == REDIS_REPLY_STRING) {
         message.len = element->len;
         message.data = (u_char *) element->str;
-        channel->handler(channel->data, &message);
+        channel->listener->message(channel->data, &message);
+        return;
     }
+
+    fresh = !channel->stands;
+
+    channel->asking = 0;
+    channel->stands = 1;
+
+    channel->listener->confirmed(channel->data, channel->asked, fresh);
 }

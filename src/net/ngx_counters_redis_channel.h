@@ -17,22 +17,30 @@
 
 typedef struct ngx_counters_redis_channel_s  ngx_counters_redis_channel_t;
 
-/* from the event loop; the message is gone afterwards */
+/*
+ * Called from the event loop.  "message" is gone after the call.  "confirmed"
+ * tells that the subscription stands: all that was published since it has
+ * done so, until "asked" (Unix milliseconds), has been seen.  "fresh": it did
+ * not stand before.
+ */
 
-typedef void (*ngx_counters_redis_message_pt)(void *data, ngx_str_t *message);
+typedef struct {
+    void  (*message)(void *data, ngx_str_t *message);
+    void  (*confirmed)(void *data, uint64_t asked, ngx_uint_t fresh);
+} ngx_counters_redis_listener_t;
 
 
 /*
- * In init_process.  "conf" and "name" must live as long as the channel.
- * NULL on failure, logged.
+ * In init_process.  "conf", "name" and "listener" must live as long as the
+ * channel.  NULL on failure, logged.
  */
 
 ngx_counters_redis_channel_t *ngx_counters_redis_subscribe(
     ngx_cycle_t *cycle, ngx_counters_redis_links_t *links,
     ngx_counters_redis_conf_t *conf, ngx_str_t *name,
-    ngx_counters_redis_message_pt handler, void *data);
+    const ngx_counters_redis_listener_t *listener, void *data);
 
-/* in exit_process */
+/* in exit_process, or before; not from its callbacks */
 
 void ngx_counters_redis_unsubscribe(ngx_counters_redis_channel_t *channel);
 

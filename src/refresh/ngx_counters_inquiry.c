@@ -382,7 +382,7 @@ static void
 ngx_http_counters_inquiry_mark(ngx_http_counters_inquiry_t *in)
 {
     uint64_t                     now;
-    ngx_uint_t                   i, n;
+    ngx_uint_t                   n;
     ngx_counters_zone_t         *zone;
     ngx_http_counters_worker_t  *w;
 
@@ -396,21 +396,13 @@ ngx_http_counters_inquiry_mark(ngx_http_counters_inquiry_t *in)
 
         ngx_http_counters_count(w, NGX_COUNTERS_STAT_EVENTS_MARKED, n);
 
-        for (i = 0; i < in->users.n; i++) {
-
-            /* sorted: one who takes part in several tasks is named once */
-
-            if (i == 0 || in->users.elts[i] != in->users.elts[i - 1]) {
-                ngx_http_counters_store_purge(w, &in->users.elts[i], NULL, 1,
-                                              now);
-            }
-        }
+        ngx_counters_store_stale(w, in->users.elts, in->users.n, now);
 
         ngx_counters_worker_post_pump(w);
     }
 
     if (in->users.wide && ngx_counters_zone_fade(zone, now, now)) {
-        ngx_http_counters_nodes_faded(w, now);
+        ngx_counters_peers_faded(w, now);
         ngx_http_counters_count(w, NGX_COUNTERS_STAT_EVENTS_WIDE, 1);
     }
 }

@@ -12,30 +12,69 @@
 
 
 /* what one worker keeps at most; beyond, the oldest is given up */
-#define NGX_HTTP_COUNTERS_LATER  1024
+#define NGX_COUNTERS_OWED_MAX    1024
+
+/* and what it has sent at a time: Redis may be slow to refuse it */
+#define NGX_COUNTERS_OWED_SENT   64
 
 
 typedef struct {
-    ngx_queue_t   queue;
-    uint64_t      until;       /* Unix milliseconds */
-    ngx_str_t     name;
-    ngx_str_t     value;       /* empty: DEL */
-    u_char        data[1];
-} ngx_http_counters_later_t;
+    ngx_queue_t                  queue;
+    ngx_http_counters_worker_t  *worker;
+    ngx_counters_owed_news_t     news;
+    ngx_uint_t                   awaited;    /* answers, to what was sent */
+
+    unsigned                     plain:1;    /* no scripts there */
+    unsigned                     told:1;     /* only the marks are left */
+    unsigned                     early:1;    /* told before them */
+    unsigned                     failed:1;
+    unsigned                     refused:1;
+
+    u_char                       data[1];
+} ngx_counters_owed_item_t;
 
 
 struct ngx_counters_owed_s {
-    ngx_queue_t   queue;       /* head: owed longest */
-    ngx_uint_t    n;
+    ngx_queue_t                  queue;      /* head: owed longest */
+    ngx_uint_t                   n;
+    ngx_uint_t                   nsent;      /* these are in no queue */
 };
 
 
-static ngx_int_t ngx_http_counters_later_do(ngx_http_counters_worker_t *w,
-    ngx_str_t *name, ngx_str_t *value, uint64_t px);
-static void ngx_http_counters_later_add(ngx_http_counters_worker_t *w,
-    ngx_str_t *name, ngx_str_t *value, uint64_t px);
-static void ngx_http_counters_later_drop(ngx_http_counters_worker_t *w,
-    ngx_http_counters_later_t *later);
+static ngx_counters_owed_item_t *ngx_counters_owed_copy(
+    ngx_http_counters_worker_t *w, ngx_counters_owed_news_t *news);
+static u_char *ngx_counters_owed_str(u_char *p, ngx_str_t *s);
+static void ngx_counters_owed_keep(ngx_counters_owed_item_t *item);
+static ngx_int_t ngx_counters_owed_send(ngx_counters_owed_item_t *item,
+    uint64_t px);
+static ngx_int_t ngx_counters_owed_script(ngx_counters_owed_item_t *item,
+    uint64_t px);
+static ngx_int_t ngx_counters_owed_plain(ngx_counters_owed_item_t *item,
+    uint64_t px);
+static void ngx_counters_owed_sent(ngx_counters_owed_item_t *item,
+    ngx_int_t rc);
+static void ngx_counters_owed_handler(void *data, ngx_int_t rc,
+    ngx_str_t *values, ngx_uint_t nvalues);
+static void ngx_counters_owed_told_handler(void *data, ngx_int_t rc,
+    ngx_str_t *values, ngx_uint_t nvalues);
+static void ngx_counters_owed_settle(ngx_counters_owed_item_t *item);
+
+
+/* a mark that cannot be read gives way */
+
+static ngx_str_t  ngx_counters_owed_lua = ngx_string(
+    "for i, key in ipairs(KEYS) do\n"
+    "  if i > tonumber(ARGV[5]) then\n"
+    "    redis.call('DEL', key)\n"
+    "  else\n"
+    "    local mark = tonumber(redis.call('GET', key) or '')\n"
+    "    if not mark or mark < tonumber(ARGV[1]) then\n"
+    "      redis.call('SET', key, ARGV[1], 'PX', ARGV[2])\n"
+    "    end\n"
+    "  end\n"
+    "end\n"
+    "return redis.call('PUBLISH', ARGV[3], ARGV[4])\n"
+);
 
 
 ngx_int_t
@@ -53,132 +92,358 @@ ngx_counters_owed_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
 
 
 void
-ngx_http_counters_later_set(ngx_http_counters_worker_t *w, ngx_str_t *name,
-    ngx_str_t *value, uint64_t px)
+ngx_counters_owed_tell(ngx_http_counters_worker_t *w,
+    ngx_counters_owed_news_t *news)
 {
-    if (ngx_http_counters_later_do(w, name, value, px) != NGX_OK) {
-        ngx_http_counters_later_add(w, name, value, px);
+    ngx_counters_owed_item_t  *item;
+
+    item = ngx_counters_owed_copy(w, news);
+    if (item == NULL) {
+        return;
+    }
+
+    if (w->owed->nsent >= NGX_COUNTERS_OWED_SENT
+        || ngx_counters_owed_send(item, news->px) != NGX_OK)
+    {
+        ngx_counters_owed_keep(item);
     }
 }
 
 
-void
-ngx_http_counters_later_del(ngx_http_counters_worker_t *w, ngx_str_t *name,
-    uint64_t px)
+static ngx_counters_owed_item_t *
+ngx_counters_owed_copy(ngx_http_counters_worker_t *w,
+    ngx_counters_owed_news_t *news)
 {
-    ngx_str_t  none;
+    size_t                     len;
+    u_char                    *p;
+    ngx_uint_t                 i;
+    ngx_counters_owed_item_t  *item;
 
-    ngx_str_null(&none);
+    len = news->entry.len + news->channel.len + news->message.len;
 
-    ngx_http_counters_later_set(w, name, &none, px);
+    for (i = 0; i < news->nmarks; i++) {
+        len += news->marks[i].len;
+    }
+
+    item = ngx_alloc(sizeof(ngx_counters_owed_item_t) + len, ngx_cycle->log);
+    if (item == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(item, sizeof(ngx_counters_owed_item_t));
+
+    item->worker = w;
+    item->news = *news;
+
+    p = item->data;
+
+    for (i = 0; i < news->nmarks; i++) {
+        p = ngx_counters_owed_str(p, &item->news.marks[i]);
+    }
+
+    p = ngx_counters_owed_str(p, &item->news.entry);
+    p = ngx_counters_owed_str(p, &item->news.channel);
+    (void) ngx_counters_owed_str(p, &item->news.message);
+
+    return item;
 }
 
 
-static ngx_int_t
-ngx_http_counters_later_do(ngx_http_counters_worker_t *w, ngx_str_t *name,
-    ngx_str_t *value, uint64_t px)
+static u_char *
+ngx_counters_owed_str(u_char *p, ngx_str_t *s)
 {
-    return value->len ? ngx_counters_redis_set(w->redis, name, value, px,
-                                               ngx_counters_worker_written, w)
-                      : ngx_counters_redis_del(w->redis, name,
-                                               ngx_counters_worker_written, w);
+    u_char  *last;
+
+    if (s->len == 0) {
+        return p;
+    }
+
+    last = ngx_cpymem(p, s->data, s->len);
+    s->data = p;
+
+    return last;
 }
 
 
 static void
-ngx_http_counters_later_add(ngx_http_counters_worker_t *w, ngx_str_t *name,
-    ngx_str_t *value, uint64_t px)
+ngx_counters_owed_keep(ngx_counters_owed_item_t *item)
 {
-    u_char                     *p;
-    ngx_queue_t                *q;
-    ngx_http_counters_later_t  *later;
+    ngx_queue_t                 *q;
+    ngx_counters_owed_t         *owed;
+    ngx_http_counters_worker_t  *w;
+
+    w = item->worker;
+    owed = w->owed;
 
     if (w->closing) {
+        ngx_free(item);
         return;
     }
 
-    if (w->owed->n >= NGX_HTTP_COUNTERS_LATER) {
-        q = ngx_queue_head(&w->owed->queue);
-        ngx_http_counters_later_drop(w,
-                       ngx_queue_data(q, ngx_http_counters_later_t, queue));
+    if (owed->n >= NGX_COUNTERS_OWED_MAX) {
+        q = ngx_queue_head(&owed->queue);
+        ngx_queue_remove(q);
+        owed->n--;
+        ngx_free(ngx_queue_data(q, ngx_counters_owed_item_t, queue));
     }
 
-    later = ngx_alloc(sizeof(ngx_http_counters_later_t) + name->len
-                      + value->len, ngx_cycle->log);
-    if (later == NULL) {
-        return;
-    }
-
-    later->until = ngx_http_counters_now() + px;
-
-    later->name.len = name->len;
-    later->name.data = later->data;
-    p = ngx_cpymem(later->data, name->data, name->len);
-
-    later->value.len = value->len;
-    later->value.data = p;
-
-    if (value->len) {
-        ngx_memcpy(p, value->data, value->len);
-    }
-
-    ngx_queue_insert_tail(&w->owed->queue, &later->queue);
-    w->owed->n++;
+    ngx_queue_insert_tail(&owed->queue, &item->queue);
+    owed->n++;
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                   "counters redis: %ui writes kept for later", w->owed->n);
+                   "counters redis: %ui news kept for later", owed->n);
 }
 
 
-void
-ngx_http_counters_later_retry(ngx_http_counters_worker_t *w)
-{
-    uint64_t                    now;
-    ngx_queue_t                *q;
-    ngx_http_counters_later_t  *later;
+/* in no order: marks and news have their times */
 
+void
+ngx_counters_owed_retry(ngx_http_counters_worker_t *w)
+{
+    uint64_t                   now, until;
+    ngx_queue_t               *q;
+    ngx_counters_owed_t       *owed;
+    ngx_counters_owed_item_t  *item;
+
+    owed = w->owed;
     now = ngx_http_counters_now();
 
-    while (w->owed->n) {
-        q = ngx_queue_head(&w->owed->queue);
-        later = ngx_queue_data(q, ngx_http_counters_later_t, queue);
+    while (owed->n && owed->nsent < NGX_COUNTERS_OWED_SENT) {
 
-        if (now < later->until
-            && ngx_http_counters_later_do(w, &later->name, &later->value,
-                                          later->until - now)
-               != NGX_OK)
-        {
-            return;
+        q = ngx_queue_head(&owed->queue);
+        item = ngx_queue_data(q, ngx_counters_owed_item_t, queue);
+        until = item->news.now + item->news.px;
+
+        ngx_queue_remove(q);
+        owed->n--;
+
+        if (now >= until) {
+            ngx_free(item);
+            continue;
         }
 
-        ngx_http_counters_later_drop(w, later);
-
-        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                       "counters redis: a write done late, %ui left",
-                       w->owed->n);
+        if (ngx_counters_owed_send(item, until - now) != NGX_OK) {
+            ngx_queue_insert_head(&owed->queue, &item->queue);
+            owed->n++;
+            return;
+        }
     }
 }
 
 
 void
-ngx_http_counters_later_free(ngx_http_counters_worker_t *w)
+ngx_counters_owed_exit(ngx_http_counters_worker_t *w)
 {
     ngx_queue_t  *q;
 
     while (w->owed->n) {
         q = ngx_queue_head(&w->owed->queue);
-        ngx_http_counters_later_drop(w,
-                       ngx_queue_data(q, ngx_http_counters_later_t, queue));
+        ngx_queue_remove(q);
+        w->owed->n--;
+        ngx_free(ngx_queue_data(q, ngx_counters_owed_item_t, queue));
+    }
+}
+
+
+/* NGX_OK: ngx_counters_owed_settle() will be called, but not yet */
+
+static ngx_int_t
+ngx_counters_owed_send(ngx_counters_owed_item_t *item, uint64_t px)
+{
+    ngx_int_t  rc;
+
+    item->failed = 0;
+    item->refused = 0;
+    item->awaited = 0;
+
+    rc = item->plain ? ngx_counters_owed_plain(item, px)
+                     : ngx_counters_owed_script(item, px);
+
+    if (rc == NGX_OK) {
+        item->worker->owed->nsent++;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_counters_owed_script(ngx_counters_owed_item_t *item, uint64_t px)
+{
+    ngx_str_t                  words[NGX_COUNTERS_OWED_MARKS + 6];
+    ngx_uint_t                 n, nkeys;
+    ngx_counters_owed_news_t  *news;
+    u_char                     now[NGX_INT64_LEN];
+    u_char                     span[NGX_INT64_LEN];
+    u_char                     nmarks[NGX_INT_T_LEN];
+
+    news = &item->news;
+
+    ngx_memcpy(words, news->marks, news->nmarks * sizeof(ngx_str_t));
+    n = news->nmarks;
+
+    if (news->entry.len) {
+        words[n++] = news->entry;
+    }
+
+    nkeys = n;
+
+    words[n].data = now;
+    words[n++].len = ngx_sprintf(now, "%uL", news->now) - now;
+    words[n].data = span;
+    words[n++].len = ngx_sprintf(span, "%uL", px) - span;
+    words[n++] = news->channel;
+    words[n++] = news->message;
+    words[n].data = nmarks;
+    words[n++].len = ngx_sprintf(nmarks, "%ui", news->nmarks) - nmarks;
+
+    ngx_counters_owed_sent(item,
+              ngx_counters_redis_eval(item->worker->redis,
+                                      &ngx_counters_owed_lua, words, n, nkeys,
+                                      ngx_counters_owed_handler, item));
+
+    return item->awaited ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* where scripts are not to be had, a mark that comes late may lower another */
+
+static ngx_int_t
+ngx_counters_owed_plain(ngx_counters_owed_item_t *item, uint64_t px)
+{
+    ngx_str_t                  now;
+    ngx_uint_t                 i;
+    ngx_counters_redis_t      *redis;
+    ngx_counters_owed_news_t  *news;
+    u_char                     buf[NGX_INT64_LEN];
+
+    redis = item->worker->redis;
+    news = &item->news;
+
+    now.data = buf;
+    now.len = ngx_sprintf(buf, "%uL", news->now) - buf;
+
+    for (i = 0; i < news->nmarks; i++) {
+        ngx_counters_owed_sent(item,
+                   ngx_counters_redis_set(redis, &news->marks[i], &now, px,
+                                          ngx_counters_owed_handler, item));
+    }
+
+    if (news->entry.len) {
+        ngx_counters_owed_sent(item,
+                   ngx_counters_redis_del(redis, &news->entry,
+                                          ngx_counters_owed_handler, item));
+    }
+
+    if (!item->told) {
+        ngx_counters_owed_sent(item,
+                   ngx_counters_redis_publish(redis, &news->channel,
+                                              &news->message,
+                                              ngx_counters_owed_told_handler,
+                                              item));
+    }
+
+    return item->awaited ? NGX_OK : NGX_DECLINED;
+}
+
+
+static void
+ngx_counters_owed_sent(ngx_counters_owed_item_t *item, ngx_int_t rc)
+{
+    if (rc == NGX_OK) {
+        item->awaited++;
+
+    } else {
+        item->failed = 1;
     }
 }
 
 
 static void
-ngx_http_counters_later_drop(ngx_http_counters_worker_t *w,
-    ngx_http_counters_later_t *later)
+ngx_counters_owed_handler(void *data, ngx_int_t rc, ngx_str_t *values,
+    ngx_uint_t nvalues)
 {
-    ngx_queue_remove(&later->queue);
-    w->owed->n--;
+    ngx_counters_owed_item_t *item = data;
 
-    ngx_free(later);
+    ngx_counters_worker_written(item->worker, rc, values, nvalues);
+
+    if (rc != NGX_OK) {
+        item->failed = 1;
+        item->refused |= (rc == NGX_DECLINED);
+    }
+
+    if (--item->awaited == 0) {
+        ngx_counters_owed_settle(item);
+    }
+}
+
+
+/* nodes hear it once, however long Redis has no room for the marks */
+
+static void
+ngx_counters_owed_told_handler(void *data, ngx_int_t rc, ngx_str_t *values,
+    ngx_uint_t nvalues)
+{
+    ngx_counters_owed_item_t *item = data;
+
+    item->told = (rc == NGX_OK);
+
+    ngx_counters_owed_handler(data, rc, values, nvalues);
+}
+
+
+static void
+ngx_counters_owed_settle(ngx_counters_owed_item_t *item)
+{
+    ngx_http_counters_worker_t  *w;
+
+    w = item->worker;
+    w->owed->nsent--;
+
+    if (!item->failed && item->early) {
+
+        /* who has read it from Redis since hears it again */
+
+        item->early = 0;
+        item->told = 0;
+        item->news.nmarks = 0;
+        item->news.entry.len = 0;
+
+        if (!w->closing
+            && ngx_counters_owed_send(item, item->news.px) == NGX_OK)
+        {
+            return;
+        }
+
+        ngx_counters_owed_keep(item);
+        return;
+    }
+
+    if (!item->failed) {
+        ngx_free(item);
+
+        /* what else is owed may be done, too */
+
+        if (!w->closing) {
+            ngx_counters_owed_retry(w);
+        }
+
+        return;
+    }
+
+    item->early = item->told;
+
+    /* a new connection may lead to a server that has scripts */
+
+    item->plain = item->refused && !item->plain;
+
+    if (item->plain && !w->closing
+        && ngx_counters_owed_send(item, item->news.px) == NGX_OK)
+    {
+        return;
+    }
+
+    item->plain = 0;
+
+    ngx_counters_owed_keep(item);
 }

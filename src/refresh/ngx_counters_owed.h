@@ -2,8 +2,9 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * Writes to Redis that must not be forgotten while it is away, since they
- * forbid what it holds: they are kept, per worker, and done when it is back.
+ * What Redis and the other nodes must be told, since it forbids what they
+ * hold: kept, per worker, until it has been done, however long Redis is away
+ * or refuses it.
  */
 
 
@@ -14,7 +15,28 @@
 #include "ngx_counters_worker.h"
 
 
+/* that many marks at once */
+#define NGX_COUNTERS_OWED_MARKS  66
+
+
 typedef struct ngx_counters_owed_s  ngx_counters_owed_t;
+
+
+/*
+ * Marks are keys that hold a time, raised to "now", never lowered; "entry"
+ * is a key to be deleted, empty for none.  After that the message is
+ * published.  All of it is pointless once "px" milliseconds are over.
+ */
+
+typedef struct {
+    ngx_str_t    marks[NGX_COUNTERS_OWED_MARKS];
+    ngx_uint_t   nmarks;
+    ngx_str_t    entry;
+    uint64_t     now;            /* Unix milliseconds */
+    uint64_t     px;
+    ngx_str_t    channel;
+    ngx_str_t    message;
+} ngx_counters_owed_news_t;
 
 
 /* in init_process */
@@ -22,23 +44,18 @@ typedef struct ngx_counters_owed_s  ngx_counters_owed_t;
 ngx_int_t ngx_counters_owed_init(ngx_cycle_t *cycle,
     ngx_http_counters_worker_t *w);
 
-/* SET with PX, now or later; pointless once "px" milliseconds are over */
+/* now or later; "news" is copied */
 
-void ngx_http_counters_later_set(ngx_http_counters_worker_t *w,
-    ngx_str_t *name, ngx_str_t *value, uint64_t px);
-
-/* DEL, the same */
-
-void ngx_http_counters_later_del(ngx_http_counters_worker_t *w,
-    ngx_str_t *name, uint64_t px);
+void ngx_counters_owed_tell(ngx_http_counters_worker_t *w,
+    ngx_counters_owed_news_t *news);
 
 /* does what can be done now; from the worker's tick */
 
-void ngx_http_counters_later_retry(ngx_http_counters_worker_t *w);
+void ngx_counters_owed_retry(ngx_http_counters_worker_t *w);
 
-/* in exit_process */
+/* in exit_process, before Redis goes */
 
-void ngx_http_counters_later_free(ngx_http_counters_worker_t *w);
+void ngx_counters_owed_exit(ngx_http_counters_worker_t *w);
 
 
 #endif /* _NGX_COUNTERS_OWED_H_INCLUDED_ */

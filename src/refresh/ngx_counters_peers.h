@@ -5,16 +5,27 @@
  * What the nodes that share a Redis tell each other, on the channel
  * {prefix}{portal}:n, so that their zones follow at once:
  *
- *     k CREDENTIAL METHOD TYPE USER GROUP TIME   a call was refused
- *     r CREDENTIAL TIME                          a credential was
- *     p u|g|a ID TIME                            purged: a user, a group, all
- *     s u|g|a ID TIME                            softly
- *     f TIME                                     all become stale one by one
- *     t NODE N                                   requests that were sent
+ *     MAC NODE k CREDENTIAL METHOD TYPE USER GROUP TIME   a call was refused
+ *     MAC NODE r CREDENTIAL TIME                   a credential was
+ *     MAC NODE p|s u ID[,ID...] TIME               users were purged, softly
+ *     MAC NODE p|s g ID TIME                       a group was
+ *     MAC NODE p|s a 0 TIME                        everything was
+ *     MAC NODE f TIME                              all become stale one by one
+ *     MAC NODE t N TIME                            requests that were sent
  *
- * Credentials by their digest, times in Unix milliseconds.  What is said while
- * Redis is away is lost: it is the marks in Redis that keep old copies from
- * coming back.
+ * Credentials by their digest, times in Unix milliseconds.  NODE tells a node
+ * its own words, which it does not need to hear.  MAC is of the rest of the
+ * message and the channel, under the secret that all nodes have: nobody else
+ * can say anything.  What was said may be said again by others, which changes
+ * nothing: what was fetched since is not concerned, and a number of requests
+ * counts for a few seconds only.  Who may write to Redis can take from it, and
+ * mark, what is there: it is fetched anew then, within the quota.
+ *
+ * What could not be said is said later, see ngx_counters_owed.h.  What was not
+ * heard leaves a trace: {prefix}{portal}:p:t is the time of the latest of
+ * these that forbids something.  When a subscription begins, and more may have
+ * been said than was heard, all that was fetched before is read again from
+ * Redis, where marks tell what is forbidden.
  */
 
 
@@ -22,6 +33,7 @@
 #define _NGX_COUNTERS_PEERS_H_INCLUDED_
 
 
+#include "ngx_counters_owed.h"
 #include "ngx_counters_worker.h"
 
 
@@ -33,26 +45,39 @@ typedef struct ngx_counters_peers_s  ngx_counters_peers_t;
  * nodes on behalf of all.  NGX_ERROR is logged.
  */
 
-ngx_int_t ngx_http_counters_nodes_init(ngx_cycle_t *cycle,
+ngx_int_t ngx_counters_peers_init(ngx_cycle_t *cycle,
     ngx_http_counters_worker_t *w);
 
 /* in exit_process */
 
 void ngx_counters_peers_exit(ngx_http_counters_worker_t *w);
 
-/* without Redis, or while it is away, these do nothing */
+/* from the worker's tick, also when the worker is leaving */
 
-void ngx_http_counters_nodes_refused(ngx_http_counters_worker_t *w,
-    ngx_counters_key_t *key, uint64_t now);
-void ngx_http_counters_nodes_revoked(ngx_http_counters_worker_t *w,
-    const u_char *digest, uint64_t now);
-void ngx_http_counters_nodes_purged(ngx_http_counters_worker_t *w,
-    uint64_t *user, uint64_t *group, ngx_uint_t soft, uint64_t now);
+void ngx_counters_peers_tick(ngx_http_counters_worker_t *w);
 
-/* no mark is left of this: copies in Redis have their age, and go that way */
+/*
+ * "news" comes with its marks, of which there is room for one more, its entry
+ * and its time.
+ */
 
-void ngx_http_counters_nodes_faded(ngx_http_counters_worker_t *w,
-    uint64_t now);
+void ngx_counters_peers_refused(ngx_http_counters_worker_t *w,
+    ngx_counters_key_t *key, ngx_counters_owed_news_t *news);
+void ngx_counters_peers_revoked(ngx_http_counters_worker_t *w,
+    const u_char *digest, ngx_counters_owed_news_t *news);
+
+/* kind is 'u', 'g' or 'a', which has no ids */
+
+void ngx_counters_peers_purged(ngx_http_counters_worker_t *w, u_char kind,
+    uint64_t *ids, ngx_uint_t n, ngx_uint_t soft,
+    ngx_counters_owed_news_t *news);
+
+/*
+ * No mark is left of this: copies in Redis have their age, and go that way.
+ * Without Redis it does nothing.
+ */
+
+void ngx_counters_peers_faded(ngx_http_counters_worker_t *w, uint64_t now);
 
 /*
  * With scope=redis: n requests were sent to the portal.  Each node adds them
@@ -60,8 +85,7 @@ void ngx_http_counters_nodes_faded(ngx_http_counters_worker_t *w,
  * request or two may cross the news; the reserve is wider.
  */
 
-void ngx_http_counters_nodes_spent(ngx_http_counters_worker_t *w,
-    ngx_uint_t n);
+void ngx_counters_peers_spent(ngx_http_counters_worker_t *w, ngx_uint_t n);
 
 
 #endif /* _NGX_COUNTERS_PEERS_H_INCLUDED_ */

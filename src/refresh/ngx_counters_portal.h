@@ -22,6 +22,9 @@
 #include "ngx_counters_zone.h"
 
 
+#define NGX_COUNTERS_PORTAL_MAX_NAME  64
+
+
 typedef struct ngx_http_counters_portal_s  ngx_http_counters_portal_t;
 
 

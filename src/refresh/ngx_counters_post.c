@@ -54,7 +54,7 @@ ngx_counters_post(ngx_counters_post_t *post, const ngx_counters_cred_t *cred,
         ngx_http_counters_count(post->worker, NGX_COUNTERS_STAT_BATCHES, 1);
     }
 
-    ngx_http_counters_nodes_spent(post->worker, 1);
+    ngx_counters_peers_spent(post->worker, 1);
 
     return NGX_OK;
 }
@@ -147,5 +147,5 @@ ngx_counters_post_spent(ngx_http_counters_worker_t *w, ngx_uint_t n)
         ngx_counters_zone_passed(w->portal->zone, ngx_http_counters_now());
     }
 
-    ngx_http_counters_nodes_spent(w, n);
+    ngx_counters_peers_spent(w, n);
 }

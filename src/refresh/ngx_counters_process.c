@@ -204,7 +204,7 @@ ngx_counters_process_portal(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w,
             return NGX_ERROR;
         }
 
-        if (ngx_http_counters_nodes_init(cycle, w) != NGX_OK) {
+        if (ngx_counters_peers_init(cycle, w) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -376,7 +376,7 @@ ngx_counters_process_exit(void)
         w = &workers->workers[i];
 
         ngx_counters_peers_exit(w);
-        ngx_http_counters_later_free(w);
+        ngx_counters_owed_exit(w);
 
         if (w->redis) {
             ngx_counters_redis_destroy(w->redis);
@@ -456,6 +456,10 @@ ngx_counters_process_tick_handler(ngx_event_t *ev)
         ngx_counters_creds_sweep(w->creds, now - NGX_COUNTERS_KEEP,
                                  NGX_COUNTERS_CREDS,
                                  ngx_counters_process_needed, w);
+
+        ngx_counters_owed_retry(w);
+        ngx_counters_peers_tick(w);
+
         ngx_add_timer(ev, NGX_COUNTERS_TICK);
         return;
     }
@@ -493,7 +497,8 @@ ngx_counters_process_sweep(ngx_counters_keeper_t *keeper, uint64_t now)
 
     keeper->swept = now;
 
-    ngx_http_counters_later_retry(w);
+    ngx_counters_owed_retry(w);
+    ngx_counters_peers_tick(w);
 
     ngx_counters_zone_expire(portal->zone, now, NGX_COUNTERS_EXPIRE);
     ngx_counters_creds_sweep(w->creds,

@@ -20,9 +20,15 @@
 /* of what is kept */
 #define NGX_COUNTERS_STATUS_OK   200
 
-/* the entry, with the time of the latest mark or with all that may forbid it */
-#define NGX_HTTP_COUNTERS_QUICK  2
+/*
+ * The entry with what forbids all of its credential, and the time of the
+ * latest purge or all purges that may have been its own.
+ */
+#define NGX_HTTP_COUNTERS_QUICK  3
 #define NGX_HTTP_COUNTERS_NAMES  5
+
+/* users that one message names */
+#define NGX_COUNTERS_STORE_USERS  (NGX_COUNTERS_OWED_MARKS - 2)
 
 
 /* Redis is being asked for one key */
@@ -45,8 +51,10 @@ static void ngx_http_counters_read_handler(void *data, ngx_int_t rc,
 static ngx_int_t ngx_http_counters_read_value(ngx_http_counters_read_t *rd,
     ngx_str_t *values, ngx_counters_answer_in_t *answer);
 static ngx_uint_t ngx_http_counters_marked(ngx_str_t *mark, uint64_t fetched);
-static void ngx_http_counters_mark(ngx_http_counters_worker_t *w,
-    ngx_str_t *name, uint64_t now);
+static void ngx_counters_store_purged(ngx_http_counters_worker_t *w,
+    u_char kind, uint64_t *ids, ngx_uint_t n, ngx_uint_t soft, uint64_t now);
+static void ngx_counters_store_news(ngx_http_counters_worker_t *w,
+    ngx_counters_owed_news_t *news, uint64_t now);
 static uint64_t ngx_http_counters_span(ngx_http_counters_worker_t *w);
 static u_char *ngx_http_counters_name(ngx_http_counters_worker_t *w,
     u_char *p);
@@ -55,6 +63,12 @@ static u_char *ngx_http_counters_digest_name(ngx_http_counters_worker_t *w,
 static u_char *ngx_http_counters_purge_name(ngx_http_counters_worker_t *w,
     u_char *p, u_char kind, uint64_t *id);
 
+
+/* the longest name: that of an entry, for a portal's name is bounded too */
+
+#define NGX_COUNTERS_STORE_NAME                                               \
+    (NGX_COUNTERS_REDIS_MAX_PREFIX + NGX_COUNTERS_PORTAL_MAX_NAME             \
+     + sizeof(":c:") - 1 + 2 * NGX_COUNTERS_DIGEST_LEN)
 
 /* the longest of the names above */
 
@@ -119,8 +133,6 @@ ngx_http_counters_store_read(ngx_http_counters_worker_t *w,
 }
 
 
-/* the entry with the time of the latest mark, or with all marks of its own */
-
 static ngx_int_t
 ngx_http_counters_read_ask(ngx_http_counters_read_t *rd, ngx_uint_t n)
 {
@@ -142,11 +154,11 @@ ngx_http_counters_read_ask(ngx_http_counters_read_t *rd, ngx_uint_t n)
         if (i == 0) {
             p = ngx_http_counters_digest_name(w, p, 'c', rd->digest);
 
-        } else if (n == NGX_HTTP_COUNTERS_QUICK) {
-            p = ngx_http_counters_purge_name(w, p, 'l', NULL);
-
         } else if (i == 1) {
             p = ngx_http_counters_digest_name(w, p, 'r', key->cred);
+
+        } else if (n == NGX_HTTP_COUNTERS_QUICK) {
+            p = ngx_http_counters_purge_name(w, p, 'l', NULL);
 
         } else if (i == 2) {
             p = ngx_http_counters_purge_name(w, p, 'a', NULL);
@@ -260,11 +272,15 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
         return NGX_DECLINED;
     }
 
+    if (ngx_http_counters_marked(&values[1], e.fetched)) {
+        return NGX_DECLINED;
+    }
+
     if (rd->nnames == NGX_HTTP_COUNTERS_QUICK) {
 
         /* nodes with different clocks write the latest mark */
 
-        if (ngx_http_counters_marked(&values[1],
+        if (ngx_http_counters_marked(&values[2],
                              e.fetched - ngx_min(e.fetched,
                                                  NGX_HTTP_COUNTERS_SKEW)))
         {
@@ -273,7 +289,7 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
 
     } else {
 
-        for (i = 1; i < NGX_HTTP_COUNTERS_NAMES; i++) {
+        for (i = 2; i < NGX_HTTP_COUNTERS_NAMES; i++) {
             if (ngx_http_counters_marked(&values[i], e.fetched)) {
                 return NGX_DECLINED;
             }
@@ -372,9 +388,9 @@ void
 ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, uint64_t now)
 {
-    u_char     *p;
-    ngx_str_t   name;
-    u_char      digest[NGX_COUNTERS_DIGEST_LEN];
+    ngx_counters_owed_news_t  news;
+    u_char                    digest[NGX_COUNTERS_DIGEST_LEN];
+    u_char                    room[NGX_COUNTERS_STORE_NAME];
 
     if (w->redis == NULL
         || ngx_counters_key_digest(w->hmac, key, digest) != NGX_COUNTERS_OK)
@@ -382,19 +398,13 @@ ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
         return;
     }
 
-    p = ngx_alloc(ngx_http_counters_name_len(w), ngx_cycle->log);
-    if (p == NULL) {
-        return;
-    }
+    ngx_counters_store_news(w, &news, now);
 
-    name.data = p;
-    name.len = ngx_http_counters_digest_name(w, p, 'c', digest) - p;
+    news.entry.data = room;
+    news.entry.len = ngx_http_counters_digest_name(w, room, 'c', digest)
+                     - room;
 
-    ngx_http_counters_later_del(w, &name, ngx_http_counters_span(w));
-
-    ngx_http_counters_nodes_refused(w, key, now);
-
-    ngx_free(p);
+    ngx_counters_peers_refused(w, key, &news);
 }
 
 
@@ -402,26 +412,21 @@ void
 ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
     const u_char *digest, uint64_t now)
 {
-    u_char     *p;
-    ngx_str_t   name;
+    ngx_counters_owed_news_t  news;
+    u_char                    room[NGX_COUNTERS_STORE_NAME];
 
     if (w->redis == NULL) {
         return;
     }
 
-    p = ngx_alloc(ngx_http_counters_name_len(w), ngx_cycle->log);
-    if (p == NULL) {
-        return;
-    }
+    ngx_counters_store_news(w, &news, now);
 
-    name.data = p;
-    name.len = ngx_http_counters_digest_name(w, p, 'r', digest) - p;
+    news.marks[0].data = room;
+    news.marks[0].len = ngx_http_counters_digest_name(w, room, 'r', digest)
+                        - room;
+    news.nmarks = 1;
 
-    ngx_http_counters_mark(w, &name, now);
-
-    ngx_http_counters_nodes_revoked(w, digest, now);
-
-    ngx_free(p);
+    ngx_counters_peers_revoked(w, digest, &news);
 }
 
 
@@ -429,65 +434,93 @@ void
 ngx_http_counters_store_purge(ngx_http_counters_worker_t *w, uint64_t *user,
     uint64_t *group, ngx_uint_t soft, uint64_t now)
 {
-    u_char     *p, *last;
-    ngx_str_t   name;
+    u_char     kind;
+    uint64_t  *id;
+
+    kind = user ? 'u' : group ? 'g' : 'a';
+    id = user ? user : group;
+
+    ngx_counters_store_purged(w, kind, id, id ? 1 : 0, soft, now);
+}
+
+
+void
+ngx_counters_store_stale(ngx_http_counters_worker_t *w, uint64_t *users,
+    ngx_uint_t n, uint64_t now)
+{
+    uint64_t    ids[NGX_COUNTERS_STORE_USERS];
+    ngx_uint_t  i, nids;
+
+    nids = 0;
+
+    for (i = 0; i < n; i++) {
+
+        if (i && users[i] == users[i - 1]) {
+            continue;
+        }
+
+        if (nids == NGX_COUNTERS_STORE_USERS) {
+            ngx_counters_store_purged(w, 'u', ids, nids, 1, now);
+            nids = 0;
+        }
+
+        ids[nids++] = users[i];
+    }
+
+    if (nids) {
+        ngx_counters_store_purged(w, 'u', ids, nids, 1, now);
+    }
+}
+
+
+/* no ids: everything */
+
+static void
+ngx_counters_store_purged(ngx_http_counters_worker_t *w, u_char kind,
+    uint64_t *ids, ngx_uint_t n, ngx_uint_t soft, uint64_t now)
+{
+    u_char                    *p;
+    ngx_uint_t                 i;
+    ngx_counters_owed_news_t   news;
+    u_char                     room[NGX_COUNTERS_OWED_MARKS]
+                                   [NGX_COUNTERS_STORE_NAME];
 
     if (w->redis == NULL) {
         return;
     }
 
-    p = ngx_alloc(ngx_http_counters_name_len(w), ngx_cycle->log);
-    if (p == NULL) {
-        return;
+    ngx_counters_store_news(w, &news, now);
+
+    for (i = 0; i < n || i == 0; i++) {
+        p = room[i];
+
+        news.marks[i].data = p;
+        news.marks[i].len = ngx_http_counters_purge_name(w, p, kind,
+                                                         n ? &ids[i] : NULL)
+                            - p;
     }
 
-    if (user) {
-        last = ngx_http_counters_purge_name(w, p, 'u', user);
+    /* after the marks themselves: who sees the one must find the others */
 
-    } else if (group) {
-        last = ngx_http_counters_purge_name(w, p, 'g', group);
+    p = room[i];
 
-    } else {
-        last = ngx_http_counters_purge_name(w, p, 'a', NULL);
-    }
+    news.marks[i].data = p;
+    news.marks[i].len = ngx_http_counters_purge_name(w, p, 'l', NULL) - p;
+    news.nmarks = i + 1;
 
-    name.data = p;
-    name.len = last - p;
-
-    ngx_http_counters_mark(w, &name, now);
-
-    ngx_http_counters_nodes_purged(w, user, group, soft, now);
-
-    ngx_free(p);
+    ngx_counters_peers_purged(w, kind, ids, n, soft, &news);
 }
 
 
 static void
-ngx_http_counters_mark(ngx_http_counters_worker_t *w, ngx_str_t *name,
-    uint64_t now)
+ngx_counters_store_news(ngx_http_counters_worker_t *w,
+    ngx_counters_owed_news_t *news, uint64_t now)
 {
-    ngx_str_t  value, latest;
-    u_char     mark[NGX_INT64_LEN];
+    news->nmarks = 0;
+    ngx_str_null(&news->entry);
 
-    value.data = mark;
-    value.len = ngx_sprintf(mark, "%uL", now) - mark;
-
-    ngx_http_counters_later_set(w, name, &value, ngx_http_counters_span(w));
-
-    /* after the mark itself: who sees the one must find the other */
-
-    latest.data = ngx_alloc(ngx_http_counters_name_len(w), ngx_cycle->log);
-    if (latest.data == NULL) {
-        return;
-    }
-
-    latest.len = ngx_http_counters_purge_name(w, latest.data, 'l', NULL)
-                 - latest.data;
-
-    ngx_http_counters_later_set(w, &latest, &value,
-                                ngx_http_counters_span(w));
-
-    ngx_free(latest.data);
+    news->now = now;
+    news->px = ngx_http_counters_span(w);
 }
 
 

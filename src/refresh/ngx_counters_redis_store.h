@@ -10,11 +10,12 @@
  *     {prefix}{portal}:p:a            when everything was purged
  *     {prefix}{portal}:p:u:{user}     when the user's entries were
  *     {prefix}{portal}:p:g:{group}    when the group's entries were
- *     {prefix}{portal}:p:l            the latest of these, to look at first
+ *     {prefix}{portal}:p:l            the latest of these three, to look at
+ *                                     first
  *
- * All but the first are marks, Unix milliseconds in decimal: an entry fetched
- * no later than a mark of its own is not used.  What leaves a mark is also told
- * to the other nodes, see ngx_counters_peers.h.
+ * All but the first are marks, Unix milliseconds in decimal, which only ever
+ * move forward: an entry fetched no later than a mark of its own is not used.
+ * What leaves a mark is also told to the other nodes, see ngx_counters_peers.h.
  */
 
 
@@ -66,6 +67,11 @@ void ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
 
 void ngx_http_counters_store_purge(ngx_http_counters_worker_t *w,
     uint64_t *user, uint64_t *group, ngx_uint_t soft, uint64_t now);
+
+/* the same, softly, for users of whom an event tells: sorted, with repeats */
+
+void ngx_counters_store_stale(ngx_http_counters_worker_t *w,
+    uint64_t *users, ngx_uint_t n, uint64_t now);
 
 
 #endif /* _NGX_COUNTERS_REDIS_STORE_H_INCLUDED_ */
