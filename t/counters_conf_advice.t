@@ -182,7 +182,7 @@ sub ships ($name, $conf) {
     $conf =~ s{/var/log/nginx/}{@{[ conf_dir() ]}/}g;
     $conf =~ s/^( *listen \S*?)(\d{4});/$1%%PORT_$2%%;/mg;
     $conf =~ s{//(?:portal|redis|acme\.bitrix24\.com|sso\.local)\b}{//127.0.0.1}g;
-    $conf =~ s{file:/\S+/(?:acme\.)?(secret|webhook)}{file:$1}g;
+    $conf =~ s{file:/\S+/(?:acme\.|counters\.)?(secret|webhook)\b}{file:$1}g;
 
     conf_ok($name, $conf);
 }
@@ -191,6 +191,8 @@ $ENV{WEBHOOK} = "1/$code";
 conf_file('secret', "$long\n");
 conf_file('webhook', "1/$code\n");
 
+ships('conf/debian/counters.conf',
+      Counters::Test::slurp("$root/conf/debian/counters.conf") =~ s/^    #(?=redis|secret)/    /mgr);
 ships('docker/nginx.conf', Counters::Test::slurp("$root/docker/nginx.conf"));
 
 my $readme = Counters::Test::slurp("$root/README.md");
