@@ -81,14 +81,6 @@ static ngx_http_counters_status_accept_t
 };
 
 
-ngx_str_t  ngx_http_counters_healths[NGX_HTTP_COUNTERS_HEALTHS] = {
-    ngx_string("ok"),
-    ngx_string("idle"),
-    ngx_string("warning"),
-    ngx_string("failing")
-};
-
-
 ngx_int_t
 ngx_http_counters_status_handler(ngx_http_request_t *r)
 {

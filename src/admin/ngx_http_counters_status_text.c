@@ -131,6 +131,14 @@ static ngx_http_counters_stat_range_t  ngx_http_counters_stat_ranges[] = {
 /* JSON; no name or text in it needs escaping */
 
 
+ngx_str_t  ngx_http_counters_healths[NGX_HTTP_COUNTERS_HEALTHS] = {
+    ngx_string("ok"),
+    ngx_string("idle"),
+    ngx_string("warning"),
+    ngx_string("failing")
+};
+
+
 u_char *
 ngx_http_counters_status_json(ngx_http_counters_status_t *s, u_char *p,
     u_char *last)

@@ -161,8 +161,8 @@ ngx_http_counters_has_body(ngx_http_request_t *r)
 
 /*
  * The body as one string, in the request's memory.  NGX_DECLINED when it is
- * larger than a counter call ever is, or lost.  A file was written a moment ago and
- * is small, so reading it does not wait for a disk.
+ * larger than a counter call ever is, or lost.  A file was written a moment
+ * ago and is small, so reading it does not wait for a disk.
  */
 
 static ngx_int_t
