@@ -17,7 +17,8 @@ ngx_int_t
 ngx_http_counters_admin_send(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, ngx_str_t *body)
 {
-    size_t  len;
+    size_t                           len;
+    ngx_http_counters_send_decoy_t  *decoy;
 
     r->headers_out.status = status;
 
@@ -28,7 +29,15 @@ ngx_http_counters_admin_send(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type_len = strcspn(type, ";");
     r->headers_out.content_type_lowcase = NULL;
 
-    if (ngx_http_counters_send_cache_control(r, "no-store") != NGX_OK
+    decoy = ngx_pcalloc(r->pool, sizeof(ngx_http_counters_send_decoy_t));
+    if (decoy == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_counters_send_uncached(r, decoy);
+
+    if (ngx_http_counters_admin_header(r, "Cache-Control", "no-store")
+        != NGX_OK
         || ngx_http_counters_admin_header(r, "X-Content-Type-Options",
                                           "nosniff")
            != NGX_OK)
@@ -90,6 +99,15 @@ ngx_int_t
 ngx_http_counters_admin_header(ngx_http_request_t *r, const char *name,
     const char *value)
 {
-    return ngx_http_counters_send_header(r, name, ngx_strlen(name), value)
-           ? NGX_OK : NGX_ERROR;
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_counters_send_header(r, (u_char *) name, ngx_strlen(name));
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->value.data = (u_char *) value;
+    h->value.len = ngx_strlen(value);
+
+    return NGX_OK;
 }

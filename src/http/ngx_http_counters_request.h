@@ -13,6 +13,7 @@
 #include "ngx_http_counters_conf.h"
 #include "ngx_counters_commands.h"
 #include "ngx_counters_refresh.h"
+#include "ngx_http_counters_send.h"
 
 
 /* a counter call is never larger */
@@ -64,6 +65,8 @@ struct ngx_http_counters_ctx_s {
     /* the upstream's own, see passed_quota */
     ngx_int_t                        (*create_request)(ngx_http_request_t *r);
     ngx_int_t                        (*reinit_request)(ngx_http_request_t *r);
+
+    ngx_http_counters_send_decoy_t     decoy;
 
     /* for the variables, Cache-Status and Age */
     ngx_http_counters_cache_status_e   cache_status;

@@ -48,7 +48,9 @@ ngx_http_counters_response(ngx_http_request_t *r,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
 
-    if (ngx_http_counters_send_intercepts(r, view->status)) {
+    if (view->status != NGX_HTTP_OK
+        && ngx_http_counters_send_intercepts(r, view->status))
+    {
         return view->status;
     }
 
@@ -203,7 +205,7 @@ ngx_http_counters_response_allow(ngx_http_request_t *r, const char *methods)
 }
 
 
-/* "Name: value" CR LF lines, Content-Type first */
+/* "Name: value" CR LF lines, the names as ngx_counters_fetch_easy.c writes */
 
 static ngx_int_t
 ngx_http_counters_portal_headers(ngx_http_request_t *r, ngx_str_t *headers)
@@ -228,9 +230,7 @@ ngx_http_counters_portal_headers(ngx_http_request_t *r, ngx_str_t *headers)
         }
 
         if (colon - p == sizeof("Content-Type") - 1
-            && ngx_strncasecmp(p, (u_char *) "Content-Type",
-                               sizeof("Content-Type") - 1)
-               == 0)
+            && ngx_memcmp(p, "Content-Type", sizeof("Content-Type") - 1) == 0)
         {
             ngx_http_counters_content_type(r, colon + 2, end - colon - 2);
             p = end + 2;
@@ -243,15 +243,11 @@ ngx_http_counters_portal_headers(ngx_http_request_t *r, ngx_str_t *headers)
         if ((!lcf->own && lcf->hidden == NULL)
             || !ngx_http_counters_cors_withheld(lcf, &name))
         {
-            h = ngx_list_push(&r->headers_out.headers);
+            h = ngx_http_counters_send_header(r, name.data, name.len);
             if (h == NULL) {
                 return NGX_ERROR;
             }
 
-            ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-            h->hash = 1;
-            h->key = name;
             h->value.data = colon + 2;
             h->value.len = end - colon - 2;
         }
@@ -290,11 +286,14 @@ ngx_http_counters_own_headers(ngx_http_request_t *r,
     ngx_table_elt_t               *h;
     ngx_http_counters_loc_conf_t  *lcf;
 
-    if (ngx_http_counters_send_cache_control(r, "private, no-cache")
-        != NGX_OK)
-    {
+    h = ngx_http_counters_send_push(r, "Cache-Control");
+    if (h == NULL) {
         return NGX_ERROR;
     }
+
+    ngx_str_set(&h->value, "private, no-cache");
+
+    ngx_http_counters_send_uncached(r, &ctx->decoy);
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
 

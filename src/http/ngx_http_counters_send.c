@@ -11,63 +11,16 @@
 #include "ngx_http_counters_send.h"
 
 
-/* where "expires" writes instead */
-
-typedef struct {
-    ngx_table_elt_t   cache_control;
-    ngx_table_elt_t   expires;
-    ngx_table_elt_t  *lines[1];
-} ngx_http_counters_send_decoy_t;
-
-
 static void ngx_http_counters_send_conditions(ngx_http_request_t *r);
 static ngx_int_t ngx_http_counters_send_joined(ngx_http_request_t *r,
     ngx_buf_t *b, ngx_str_t *parts, ngx_uint_t n);
 
 
-ngx_table_elt_t *
-ngx_http_counters_send_header(ngx_http_request_t *r, const char *name,
-    size_t len, const char *value)
+void
+ngx_http_counters_send_uncached(ngx_http_request_t *r,
+    ngx_http_counters_send_decoy_t *decoy)
 {
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NULL;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = len;
-
-    if (value) {
-        h->value.data = (u_char *) value;
-        h->value.len = ngx_strlen(value);
-    }
-
-    return h;
-}
-
-
-ngx_int_t
-ngx_http_counters_send_cache_control(ngx_http_request_t *r,
-    const char *value)
-{
-    ngx_http_counters_send_decoy_t  *decoy;
-
-    decoy = ngx_pcalloc(r->pool, sizeof(ngx_http_counters_send_decoy_t));
-
-    if (decoy == NULL
-        || ngx_http_counters_send_header(r, "Cache-Control",
-                                         sizeof("Cache-Control") - 1, value)
-           == NULL)
-    {
-        return NGX_ERROR;
-    }
-
-    /* set by ngx_pcalloc(): hash = 0, so these two are not sent */
+    /* their hash is 0, so these two are not sent */
 
     r->headers_out.expires = &decoy->expires;
 
@@ -86,8 +39,6 @@ ngx_http_counters_send_cache_control(ngx_http_request_t *r,
     r->headers_out.cache_control.pool = r->pool;
 
 #endif
-
-    return NGX_OK;
 }
 
 

@@ -13,24 +13,49 @@
 #include "ngx_http_counters_conf.h"
 
 
+/* where "expires" writes; lives as long as the request, and is zero */
+
+typedef struct {
+    ngx_table_elt_t   cache_control;
+    ngx_table_elt_t   expires;
+    ngx_table_elt_t  *lines[1];
+} ngx_http_counters_send_decoy_t;
+
+
 /*
- * Adds a header; "name" and "value" (NULL: the caller sets it) live as long
- * as the request.  NULL when its pool is out of memory.
+ * Adds a header, whose value the caller sets; the name lives as long as the
+ * request.  NULL when its pool is out of memory.
  */
 
-ngx_table_elt_t *ngx_http_counters_send_header(ngx_http_request_t *r,
-    const char *name, size_t len, const char *value);
+static ngx_inline ngx_table_elt_t *
+ngx_http_counters_send_header(ngx_http_request_t *r, u_char *name, size_t len)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+
+    if (h) {
+        ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+        h->hash = 1;
+        h->key.data = name;
+        h->key.len = len;
+    }
+
+    return h;
+}
 
 #define ngx_http_counters_send_push(r, name)                                  \
-    ngx_http_counters_send_header(r, name, sizeof(name) - 1, NULL)
+    ngx_http_counters_send_header(r, (u_char *) name, sizeof(name) - 1)
 
 /*
- * Cache-Control, which "expires" of the location leaves as it is, since the
- * answers are about one user, and may have the same URI for all of them.
+ * Has "expires" of the location leave Cache-Control, which the caller adds,
+ * as it is: answers are about one user, and those of a managed location have
+ * one URI for all users.
  */
 
-ngx_int_t ngx_http_counters_send_cache_control(ngx_http_request_t *r,
-    const char *value);
+void ngx_http_counters_send_uncached(ngx_http_request_t *r,
+    ngx_http_counters_send_decoy_t *decoy);
 
 /*
  * Whether an error_page of the location is to take the place of an answer of
