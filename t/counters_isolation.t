@@ -319,9 +319,13 @@ my @FAULTS = (
 my (@revoked, @spans, @faults);
 my $round = 0;
 
+# Without those that ask for the number: on a slow machine they are thousands
+
 sub requests () {
+    state $own = 0;
+
     my ($n) = $t->get('/requests', keep => 1)->body =~ /^ \d+ \d+ (\d+)/m;
-    return $n;
+    return $n - ++$own;
 }
 
 while (requests() < $calls && $load->{process}->running) {

@@ -15,6 +15,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Counters::Parked;
 use Counters::Test;
 
 my $PASSWORD = 'redis-pass-4711';
@@ -68,10 +69,14 @@ my $CONFIG = <<"EOF";
         webhook       file:%%DIR%%/webhook;
         events_token  $APPLICATION;
     }
+    # whoever waits here leaves before there is an answer
+    counters_portal patient { url %%PORTAL%%; zone 1m; rate off; wait 1h; timeout 1h; }
     $BLOCKS
     server {
         listen 127.0.0.1:%%PORT_8080%%;
         $LOCATIONS
+        location /patient/rest/ { counters patient; proxy_pass %%PORTAL%%; }
+        location = /parked { stub_status; }
         location /rest/ { counters acme; proxy_pass %%PORTAL%%; }
         location /small/rest/ { counters acme; client_max_body_size 1k; proxy_pass %%PORTAL%%; }
         location /denied/rest/ { counters acme; deny all; }
@@ -143,7 +148,7 @@ sub leave (@targets) {
         my $client = $t->client->begin(GET => $target,
                                        headers => { Referer => "http://x$target" });
 
-        $t->get('/status');
+        await_parked($t, 1);
         close $client;
         wait_for(sub { $t->log_lines(qr/prematurely closed/) > $before });
     }
@@ -201,7 +206,8 @@ sub broad_run () {
     $t->get("$_/rest/$user/" . webhook_code($user) . "/profile")
         for '/denied', '/few', '/few';
     $t->post("/small/rest/$user/" . webhook_code($user) . "/profile", 'x' x 4000);
-    leave($portal->hook(person(), $METHOD), "/rest/$METHOD?auth=" . access_token($user),
+    leave('/patient' . $portal->hook(person(), $METHOD),
+          "/patient/rest/$METHOD?auth=" . access_token($user),
           $portal->hook($user, 'profile'));
 
     # the portal is gone
@@ -233,8 +239,8 @@ broad_run();
 
 none('the error log', $t->log_lines(qr/./));
 cmp_ok(scalar $t->log_lines($_), '>', 0, "it has $_")
-    for qr/client prematurely closed.*request: "GET \/rest\/\d+\/\*\*\*\/tasks/,
-        qr/client prematurely closed.*request: "GET \/rest\/tasks\S+\?auth=\*\*\* HTTP/,
+    for qr/client prematurely closed.*request: "GET \/patient\/rest\/\d+\/\*\*\*\/tasks/,
+        qr/client prematurely closed.*request: "GET \/patient\/rest\/tasks\S+\?auth=\*\*\* HTTP/,
         qr/access forbidden.*request: "GET \/denied\/rest\/\d+\/\*\*\*\/profile/,
         qr/access forbidden.*"GET \/moved\/\/\d+\/\*\*\*\/user.get\?auth=\*\*\* HTTP/,
         qr/"GET \/whole\S+\* HTTP\/1.1", subrequest: "\/rest\/5\/\*+\/\*+\?auth=\*+"/,

@@ -8,7 +8,7 @@
 # one kept-alive connection and "most" the other time. The difference is that of
 # the requests alone: start, the first answer's way from the portal, and the end
 # cancel. Timers run by the clock and not by the request: they are not counted.
-# The allocator is jemalloc: what glibc's does for the same request depends on the
+# The allocator is jemalloc: what glibc's does for one request depends on the
 # holes that it finds, by 1 % of a hit. Figures of one code differ by 0.1 %.
 
 package Counters::Callgrind;
