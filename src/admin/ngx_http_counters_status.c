@@ -41,7 +41,8 @@ static ngx_uint_t ngx_http_counters_status_type(u_char *p, size_t len);
 static void ngx_http_counters_status_collect(ngx_http_counters_status_t *s);
 static void ngx_http_counters_status_quota(ngx_http_counters_status_t *s,
     ngx_counters_zone_state_t *state);
-static void ngx_http_counters_status_capacity(ngx_http_counters_status_t *s);
+static void ngx_http_counters_status_capacity(ngx_http_counters_status_t *s,
+    ngx_counters_zone_state_t *state);
 static void ngx_http_counters_status_redis(ngx_http_counters_status_t *s,
     ngx_http_counters_worker_t *w);
 static void ngx_http_counters_status_config(ngx_http_counters_status_t *s);
@@ -340,6 +341,7 @@ ngx_http_counters_status_quota(ngx_http_counters_status_t *s,
     ngx_http_counters_figure(s, RESERVE) = portal->reserve * 10;
     ngx_http_counters_figure(s, SHARED) = portal->rate_shared;
     ngx_http_counters_figure(s, BATCH) = portal->batch;
+    ngx_http_counters_figure(s, OPERATING_CALL) = NGX_HTTP_COUNTERS_NO_FIGURE;
 
     if (portal->bucket.rate == 0) {
         ngx_http_counters_figure(s, RATE) = NGX_HTTP_COUNTERS_NO_FIGURE;
@@ -349,6 +351,8 @@ ngx_http_counters_status_quota(ngx_http_counters_status_t *s,
         ngx_http_counters_figure(s, REFRESHES) = NGX_HTTP_COUNTERS_NO_FIGURE;
         ngx_http_counters_figure(s, CAPACITY) = NGX_HTTP_COUNTERS_NO_FIGURE;
         ngx_http_counters_figure(s, CAPACITY_MAX) =
+                                                 NGX_HTTP_COUNTERS_NO_FIGURE;
+        ngx_http_counters_figure(s, OPERATING_BINDS) =
                                                  NGX_HTTP_COUNTERS_NO_FIGURE;
         return;
     }
@@ -363,33 +367,28 @@ ngx_http_counters_status_quota(ngx_http_counters_status_t *s,
                                     - ngx_min(level, portal->bucket.burst);
     ngx_http_counters_figure(s, REFRESHES) = limit - ngx_min(level, limit);
 
-    ngx_http_counters_status_capacity(s);
+    ngx_http_counters_status_capacity(s, state);
 }
 
 
-/* where methods differ, the one with the shortest ttl decides */
-
 static void
-ngx_http_counters_status_capacity(ngx_http_counters_status_t *s)
+ngx_http_counters_status_capacity(ngx_http_counters_status_t *s,
+    ngx_counters_zone_state_t *state)
 {
-    uint64_t                     ttl, max;
-    ngx_uint_t                   i;
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_capacity_t  capacity;
 
-    portal = s->portal;
-    ttl = NGX_MAX_UINT32_VALUE;
+    ngx_http_counters_portal_capacity(s->portal, state, &capacity);
 
-    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
-        if (portal->methods & (1 << i)) {
-            ttl = ngx_min(ttl, portal->ttl[i]);
-        }
+    ngx_http_counters_figure(s, CAPACITY) = capacity.entries;
+    ngx_http_counters_figure(s, CAPACITY_MAX) =
+                                ngx_min(capacity.all, capacity.operating);
+    ngx_http_counters_figure(s, OPERATING_BINDS) =
+                                (capacity.operating < capacity.quota);
+
+    if (state->operating) {
+        ngx_http_counters_figure(s, OPERATING_CALL) =
+                                (state->operating + 500) / 1000;
     }
-
-    max = portal->bucket.rate * ttl / 1000 * portal->batch / 1000;
-
-    ngx_http_counters_figure(s, CAPACITY_MAX) = max;
-    ngx_http_counters_figure(s, CAPACITY) = max * (100 - portal->reserve)
-                                            / 100;
 }
 
 
@@ -475,7 +474,9 @@ ngx_http_counters_status_health(ngx_http_counters_status_t *s,
                > ngx_http_counters_figure(s, CAPACITY))
     {
         p = ngx_slprintf(p, last, "Portal is answering, but more is asked "
-                         "for than the quota keeps fresh");
+                         "for than the %s keeps fresh",
+                         ngx_http_counters_figure(s, OPERATING_BINDS)
+                         ? "operating time" : "quota");
 
     } else if (ngx_http_counters_figure(s, CONNECTED) == 0) {
         p = ngx_slprintf(p, last, "Portal is answering, Redis is not: this "

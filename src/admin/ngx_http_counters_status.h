@@ -63,9 +63,16 @@
     X(BATCH, QUOTA, "batch", INTEGER, "quota_batch", "",                      \
       "calls that fit into one request")                                      \
     X(CAPACITY, QUOTA, "capacity", INTEGER, "capacity", "",                   \
-      "entries that full batches can keep fresh, the reserve taken off")      \
+      "entries like those in use that can be kept fresh, the reserve "        \
+      "taken off")                                                            \
     X(CAPACITY_MAX, QUOTA, "capacity_max", INTEGER, "capacity_max", "",       \
-      "entries that full batches can keep fresh: rate x batch x ttl")         \
+      "entries like those in use that can be kept fresh by all of the quota") \
+    X(OPERATING_BINDS, QUOTA, "operating_binds", BOOLEAN,                     \
+      "capacity_operating_binds", "",                                         \
+      "whether operating time allows fewer of them than the quota does")      \
+    X(OPERATING_CALL, QUOTA, "operating_call", DECIMAL,                       \
+      "operating_call_seconds", "",                                           \
+      "operating time that a call takes, on average")                         \
     X(WAITING, QUEUE, "waiting", INTEGER, "queue_length",                     \
       ",class=\"waiting\"", "calls that wait to be sent")                     \
     X(STALE, QUEUE, "stale", INTEGER, "queue_length", ",class=\"stale\"",     \

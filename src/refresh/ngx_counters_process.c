@@ -517,7 +517,7 @@ ngx_counters_process_sweep(ngx_counters_keeper_t *keeper, uint64_t now)
 static void
 ngx_counters_process_capacity(ngx_counters_keeper_t *keeper, uint64_t now)
 {
-    uint64_t                     capacity;
+    ngx_counters_capacity_t      capacity;
     ngx_counters_zone_state_t    state;
     ngx_http_counters_portal_t  *portal;
 
@@ -531,15 +531,17 @@ ngx_counters_process_capacity(ngx_counters_keeper_t *keeper, uint64_t now)
 
     keeper->warned = now;
 
-    capacity = ngx_http_counters_portal_capacity(portal);
-
     ngx_counters_zone_state(portal->zone, now, &state);
+    ngx_http_counters_portal_capacity(portal, &state, &capacity);
 
-    if (state.active > capacity) {
+    if (state.active > capacity.entries) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "counters_portal \"%V\": %ui entries are in use, the "
-                      "quota keeps %uL of them within ttl",
-                      &portal->name, state.active, capacity);
+                      "%s keeps %uL of them within ttl",
+                      &portal->name, state.active,
+                      (capacity.operating < capacity.quota)
+                      ? "operating time of their credentials" : "quota",
+                      capacity.entries);
     }
 }
 

@@ -422,15 +422,17 @@ ngx_counters_settle_operating(ngx_http_counters_worker_t *w,
     ngx_counters_flight_t *calls, ngx_counters_reply_t *reply,
     ngx_counters_part_t *parts)
 {
-    ngx_uint_t  i, method;
+    ngx_uint_t  i, method, n[NGX_COUNTERS_METHODS];
     uint64_t    used[NGX_COUNTERS_METHODS], reset[NGX_COUNTERS_METHODS];
 
+    ngx_memzero(n, sizeof(n));
     ngx_memzero(used, sizeof(used));
     ngx_memzero(reset, sizeof(reset));
 
     for (i = 0; i < calls->n; i++) {
 
         method = calls->keys[i].method;
+        n[method]++;
 
         used[method] = ngx_max(used[method], reply->operating);
         reset[method] = ngx_max(reset[method], reply->reset_at);
@@ -445,7 +447,7 @@ ngx_counters_settle_operating(ngx_http_counters_worker_t *w,
 
         if (reset[method]) {
             ngx_counters_zone_operating(w->portal->zone, calls->cred, method,
-                                        ngx_http_counters_now(),
+                                        ngx_http_counters_now(), n[method],
                                         used[method], reset[method]);
         }
     }

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_counters_capacity.h"
 #include "ngx_counters_worker.h"
 
 
@@ -140,13 +141,45 @@ ngx_counters_worker_written(void *data, ngx_int_t rc, ngx_str_t *values,
 }
 
 
-/* every user's entry once a ttl, if all of them come under one credential */
+/* where methods differ, the one with the shortest ttl decides */
 
-uint64_t
-ngx_http_counters_portal_capacity(ngx_http_counters_portal_t *portal)
+void
+ngx_http_counters_portal_capacity(ngx_http_counters_portal_t *portal,
+    ngx_counters_zone_state_t *state, ngx_counters_capacity_t *capacity)
 {
-    return (uint64_t) portal->bucket.rate * portal->batch
-           * portal->ttl[NGX_COUNTERS_TASKS] / 1000000;
+    ngx_uint_t          i;
+    ngx_counters_use_t  use;
+
+    use.rate = portal->bucket.rate;
+    use.ttl = NGX_MAX_UINT32_VALUE;
+    use.operating = state->operating;
+
+    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
+        if (portal->methods & (1 << i)) {
+            use.ttl = ngx_min(use.ttl, portal->ttl[i]);
+        }
+    }
+
+    if (state->active) {
+        use.entries = state->active;
+        use.requests = state->requests;
+        use.largest = state->largest;
+
+    } else {
+        /* the managed webhook's share full batches, others are alone */
+
+        use.entries = portal->zone->common ? portal->batch : 1;
+        use.requests = 1000;
+        use.largest = use.entries;
+    }
+
+    capacity->all = ngx_counters_capacity_quota(&use);
+
+    use.rate = use.rate * (100 - portal->reserve) / 100;
+
+    capacity->quota = ngx_counters_capacity_quota(&use);
+    capacity->operating = ngx_counters_capacity_operating(&use);
+    capacity->entries = ngx_min(capacity->quota, capacity->operating);
 }
 
 

@@ -109,10 +109,21 @@ void ngx_counters_worker_delay_pump(ngx_http_counters_worker_t *w,
 void ngx_counters_worker_written(void *data, ngx_int_t rc, ngx_str_t *values,
     ngx_uint_t nvalues);
 
-/* how many entries the quota keeps within ttl, see limits.md */
+/*
+ * How many entries like those in use can be kept within ttl: by what "reserve"
+ * leaves of the quota, by all of it, and by operating time, UINT64_MAX as long
+ * as nobody knows.  Without a rate there is no such limit.
+ */
 
-uint64_t ngx_http_counters_portal_capacity(
-    ngx_http_counters_portal_t *portal);
+typedef struct {
+    uint64_t                     entries;    /* by quota and time */
+    uint64_t                     quota;
+    uint64_t                     all;
+    uint64_t                     operating;
+} ngx_counters_capacity_t;
+
+void ngx_http_counters_portal_capacity(ngx_http_counters_portal_t *portal,
+    ngx_counters_zone_state_t *state, ngx_counters_capacity_t *capacity);
 
 /* Unix milliseconds, of nginx's cached time */
 

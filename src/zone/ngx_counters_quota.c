@@ -44,12 +44,16 @@
 /* operating time that is remembered, milliseconds: 24 bits */
 #define NGX_COUNTERS_SPENT_MAX        0xffffff
 
+/* how many measurements an average is made of, about */
+#define NGX_COUNTERS_QUOTA_AVERAGE  8
+
 /* nobody is told to come back later than this, milliseconds */
 #define NGX_COUNTERS_LEAVES       60000
 
 
-static ngx_uint_t ngx_counters_quota_short_locked(ngx_counters_zone_t *zone,
-    ngx_uint_t class, uint64_t before, uint64_t now);
+static void ngx_counters_quota_measure_locked(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred, ngx_uint_t method, ngx_uint_t n,
+    uint64_t used);
 static uint64_t ngx_counters_quota_before_locked(ngx_counters_zone_t *zone,
     ngx_uint_t class);
 static void ngx_counters_quota_operated_locked(
@@ -95,9 +99,19 @@ ngx_counters_quota_limit(ngx_counters_zone_t *zone, ngx_uint_t class,
 
 ngx_uint_t
 ngx_counters_quota_dry_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
-    uint64_t now)
+    uint64_t before, uint64_t now)
 {
-    return ngx_counters_quota_short_locked(zone, class, 0, now);
+    uint64_t  level;
+
+    if (zone->conf.bucket.rate == 0) {
+        return 0;
+    }
+
+    level = ngx_counters_bucket_level(&zone->sh->bucket, &zone->conf.bucket,
+                                      now);
+
+    return level + (before + 1) * 1000
+           > ngx_counters_quota_limit(zone, class, NGX_COUNTERS_WAITING);
 }
 
 
@@ -113,9 +127,8 @@ ngx_counters_quota_line_locked(ngx_counters_zone_t *zone,
         before--;
     }
 
-    return ngx_counters_quota_short_locked(zone,
-                                           ngx_counters_quota_class(zone),
-                                           before, now);
+    return ngx_counters_quota_dry_locked(zone, ngx_counters_quota_class(zone),
+                                         before, now);
 }
 
 
@@ -124,26 +137,6 @@ ngx_counters_quota_class(ngx_counters_zone_t *zone)
 {
     return zone->sh->nqueued[NGX_COUNTERS_STALE] ? NGX_COUNTERS_STALE
                                                  : NGX_COUNTERS_WAITING;
-}
-
-
-/* whether there is less than for so many requests and one more */
-
-static ngx_uint_t
-ngx_counters_quota_short_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
-    uint64_t before, uint64_t now)
-{
-    uint64_t  level;
-
-    if (zone->conf.bucket.rate == 0) {
-        return 0;
-    }
-
-    level = ngx_counters_bucket_level(&zone->sh->bucket, &zone->conf.bucket,
-                                      now);
-
-    return level + (before + 1) * 1000
-           > ngx_counters_quota_limit(zone, class, NGX_COUNTERS_WAITING);
 }
 
 
@@ -565,7 +558,8 @@ ngx_counters_quota_batch_open_locked(ngx_counters_cred_node_t *cred)
 
 void
 ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
-    ngx_uint_t method, uint64_t now, uint64_t used, uint64_t reset_at)
+    ngx_uint_t method, uint64_t now, ngx_uint_t n, uint64_t used,
+    uint64_t reset_at)
 {
     uint32_t                   pause, left;
     ngx_counters_cred_node_t  *cred;
@@ -582,6 +576,8 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
     if (cred) {
+        ngx_counters_quota_measure_locked(zone, cred, method, n, used);
+
         /* without a rate it is a self-hosted portal, without this limit */
 
         pause = zone->conf.bucket.rate
@@ -596,6 +592,35 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
     }
 
     ngx_counters_unlock(zone);
+}
+
+
+/* an average, of what the last calls have taken */
+
+static void
+ngx_counters_quota_measure_locked(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred, ngx_uint_t method, ngx_uint_t n,
+    uint64_t used)
+{
+    int64_t    each;
+    uint32_t  *average;
+
+    /* nothing is known before the first, and of what has been forgotten */
+
+    if (n == 0 || cred->reset[method] == 0
+        || used < cred->operating[method].spent)
+    {
+        return;
+    }
+
+    average = &zone->sh->operating;
+    each = (used - cred->operating[method].spent) * 1000 / n;
+    each = ngx_min(each, UINT32_MAX);
+
+    *average = *average ? *average
+                          + (each - (int64_t) *average)
+                            / NGX_COUNTERS_QUOTA_AVERAGE
+                        : each;
 }
 
 

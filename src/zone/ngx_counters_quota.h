@@ -57,14 +57,15 @@ void ngx_counters_quota_single_failed(ngx_counters_zone_t *zone,
     const u_char *digest);
 
 /*
- * The operating time that the portal says has been used, milliseconds, and
- * when it begins to be forgotten, Unix seconds.  What nobody waits for is
- * refreshed only as fast as the rest of that time lasts until then.
+ * The operating time that the portal says has been used, milliseconds, by
+ * the last "n" calls too, and when it begins to be forgotten, Unix seconds.
+ * What nobody waits for is refreshed only as fast as the rest of that time
+ * lasts until then.
  */
 
 void ngx_counters_zone_operating(ngx_counters_zone_t *zone,
-    const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t used,
-    uint64_t reset_at);
+    const u_char *digest, ngx_uint_t method, uint64_t now, ngx_uint_t n,
+    uint64_t used, uint64_t reset_at);
 
 /*
  * What the portal said of it last, or would say now: the same.  Returns 0 if
@@ -102,12 +103,12 @@ void ngx_counters_quota_method_open_locked(ngx_counters_cred_node_t *cred,
     ngx_uint_t method);
 
 /*
- * Whether a call of that class would have to wait for quota, and about until
- * when one that is asked for now.
+ * Whether a call of that class would have to wait for quota, when so many
+ * requests leave before it, and about until when one that is asked for now.
  */
 
 ngx_uint_t ngx_counters_quota_dry_locked(ngx_counters_zone_t *zone,
-    ngx_uint_t class, uint64_t now);
+    ngx_uint_t class, uint64_t before, uint64_t now);
 uint64_t ngx_counters_quota_leaves_locked(ngx_counters_zone_t *zone,
     ngx_uint_t class, uint64_t now);
 

@@ -239,6 +239,7 @@ struct ngx_counters_zone_sh_s {
     ngx_pid_t                  listener;  /* hears other nodes; 0: nobody */
     uint64_t                   heard;     /* until when all they told */
 
+    uint32_t                   operating; /* of a call, microseconds */
     uint64_t                   since;     /* the zone was made */
     uint64_t                   clock;     /* last time it was looked over */
     u_char                     secret[NGX_COUNTERS_SECRET_LEN];

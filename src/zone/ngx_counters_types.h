@@ -45,9 +45,8 @@ typedef enum {
 
 
 /*
- * The order in which refreshes leave; within a class who asked first goes
- * first, since when there is one line for all that have something: so they
- * all come to the same age.
+ * The order in which refreshes leave; within a class who came first.  All that
+ * have something are one line, so that they come to the same age.
  */
 
 typedef enum {

@@ -203,10 +203,12 @@ ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
         if (view->fresh == NGX_COUNTERS_IF_ERROR) {
             class = ngx_counters_state_class_locked(zone, e->cred->digest,
                                                     e->cred);
-            view->dry = (e->cred->slow[e->method] > now
-                         || (class == NGX_COUNTERS_UNKNOWN
-                             ? ngx_counters_quota_dry_locked(zone, class, now)
-                             : ngx_counters_quota_line_locked(zone, e, now)));
+
+            view->dry = (class == NGX_COUNTERS_UNKNOWN)
+                        ? ngx_counters_quota_dry_locked(zone, class, 0, now)
+                        : ngx_counters_quota_line_locked(zone, e, now);
+
+            view->dry |= (e->cred->slow[e->method] > now);
 
         } else if (view->fresh == NGX_COUNTERS_EXPIRED) {
             view->kind = NGX_COUNTERS_EMPTY;
@@ -273,7 +275,7 @@ ngx_counters_zone_spent_locked(ngx_counters_zone_t *zone, const u_char *digest,
 
     class = ngx_counters_state_class_locked(zone, digest, cred);
 
-    view->dry = ngx_counters_quota_dry_locked(zone, class, now);
+    view->dry = ngx_counters_quota_dry_locked(zone, class, 0, now);
 
     if (view->dry && view->hold == NGX_COUNTERS_OPEN) {
         view->hold_until = ngx_counters_quota_leaves_locked(zone, class, now);
@@ -403,6 +405,7 @@ ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
     state->creds = sh->ncreds;
     state->flying = sh->nflying;
     state->failures = sh->failures;
+    state->operating = sh->operating;
     state->free = zone->shpool->pfree * ngx_pagesize;
     state->level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket,
                                              now);
@@ -428,7 +431,13 @@ ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
 
         idle = 0;
         state->active++;
+
+        n = ngx_min(e->cred->nentries, zone->conf.batch);
+        state->requests += 1000 / n;
+        state->largest = ngx_max(state->largest, e->cred->nentries);
     }
+
+    state->largest = ngx_min(state->largest, state->active);
 
     ngx_counters_unlock(zone);
 }

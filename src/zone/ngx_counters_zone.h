@@ -79,7 +79,13 @@ typedef struct {
     ngx_uint_t                   creds;
     ngx_uint_t                   queued[NGX_COUNTERS_CLASSES];
     ngx_uint_t                   flying;
-    ngx_uint_t                   active;      /* asked for lately */
+    ngx_uint_t                   active;      /* asked for lately: */
+    uint64_t                     requests;    /* all of them take so many
+                                                 requests, thousandths, */
+    ngx_uint_t                   largest;     /* one credential so many of
+                                                 them */
+    ngx_uint_t                   operating;   /* time of a call, microseconds,
+                                                 0: not known */
     size_t                       size;
     size_t                       free;
     uint64_t                     level;       /* of the bucket, thousandths */

@@ -259,7 +259,7 @@ operating(void)
     zone = pace_zone();
     reset = (NOW + 5 * MINUTE) / 1000;
 
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
                                 100000, reset);
     due(zone, 100, NOW);
     is_int(dispatch(zone, 0, NOW), NGX_OK, "while little is used");
@@ -267,9 +267,9 @@ operating(void)
 
     /* two of 300 seconds that are left in five minutes */
 
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
                                 130000, reset);
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
                                 132000, reset);
 
     look(zone, key(1, 0), NOW + 4000);
@@ -284,7 +284,7 @@ operating(void)
     is_int(flight.n, 1, "nor takes the others along");
     land(zone, NOW + 120);
     ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
-                                NOW + 120, 133000, reset);
+                                NOW + 120, 1, 133000, reset);
 
     now = NOW + 3000;
     is_int(dispatch(zone, 0, now), NGX_OK, "then the next leaves");
@@ -293,7 +293,7 @@ operating(void)
     is_int(dispatch(zone, 0, now + 2000), NGX_AGAIN, "until it is answered");
     land(zone, now + 2000);
     ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
-                                now + 2000, 133000, reset);
+                                now + 2000, 1, 133000, reset);
     is_int(dispatch(zone, 0, now + 2001), NGX_OK, "at no cost the next may go");
 }
 
@@ -308,7 +308,7 @@ operating_others(void)
 
     reset = (NOW + 5 * MINUTE) / 1000;
     zone = pace_zone();
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
                                 470000, reset);
 
     due(zone, 50, NOW);
@@ -319,7 +319,7 @@ operating_others(void)
     is_int(flight.keys[0].user, 1, "it does");
 
     ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
-                                NOW + 10, 80000, reset + 60);
+                                NOW + 10, 1, 80000, reset + 60);
     is_int(dispatch(zone, 0, NOW + 2000), NGX_OK, "and when time comes back");
 
     /* older than "stale" it is answered as it is, not waited for */
@@ -328,7 +328,7 @@ operating_others(void)
     put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "a", NOW - 10 * MINUTE));
     look(zone, key(1, 1), NOW);
     is_int(view.dry, 0, "with time for it an old entry is waited for");
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
                                 470000, reset);
     look(zone, key(1, 1), NOW);
     is_int(view.dry, 1, "without it is answered");
@@ -356,7 +356,7 @@ operating_unlimited(void)
     reset = (NOW + 5 * MINUTE) / 1000;
     zone = pace_zone();
     zone->conf.bucket.rate = 0;
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
                                 470000, reset);
     due(zone, 100, NOW);
 
@@ -523,6 +523,68 @@ abandoned(void)
 }
 
 
+/* near the limit of operating time, what nobody waits for is spread */
+
+static void
+operating_time(void)
+{
+    ngx_uint_t            i, n;
+    ngx_counters_zone_t  *zone;
+
+    zone = zone_new(ZONE);
+    zone->conf.bucket.rate = 1000000;
+    accept_cred(zone, 1);
+    accept_cred(zone, 2);
+
+    /* all used up, but for the clients; some of it is free in 100 seconds */
+
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
+                                480000, NOW / 1000 + 100);
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_IM, NOW, 1,
+                                480000, NOW / 1000 + 2);
+
+    for (i = 0; i < 300; i++) {
+        queue(zone, key(1, i), 0, NGX_COUNTERS_STALE, NOW);
+    }
+
+    queue(zone, key(1, 1000), 0, NGX_COUNTERS_WAITING, NOW);
+    queue(zone, key(2, 1001), 0, NGX_COUNTERS_STALE, NOW);
+    queue(zone, im(1, 1002), 0, NGX_COUNTERS_STALE, NOW);
+
+    next(zone, 0, NOW + 1);
+    is_str(users(), strlen(users()), "1000", "who waits is not slowed down");
+
+    for (n = 1; n < 10000; n += delay) {
+        if (next(zone, 0, NOW + n) == NGX_OK) {
+            break;
+        }
+    }
+
+    is_str(users(), strlen(users()), "1001", "nor another's stale entry");
+    ok(n < 1000, "however many are slowed down before it");
+
+    for ( /* void */ ; n < 10000; n += delay) {
+        if (next(zone, 0, NOW + n) == NGX_OK) {
+            break;
+        }
+    }
+
+    is_str(users(), strlen(users()), "1002", "a method has its own pause");
+    ok(n >= 2000 && n < 7000, "no longer, whatever leaves meanwhile: %d",
+       (int) n);
+
+    is_int(drain(zone, 0, NOW + 99999, 10), 0, "the first one's is long");
+    is_int(next(zone, 0, NOW + 100000), NGX_OK, "then one leaves");
+    is_int(drain(zone, 0, NOW + 100000, 10), 0, "one");
+
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
+                                NOW + 100000, 1, 0, NOW / 1000 + 700);
+    is_int(drain(zone, 0, NOW + 100000, 10), 10, "a good answer frees all");
+
+    zone_ok(zone, "operating time");
+}
+
+
 int
 test_pace(void)
 {
@@ -533,6 +595,7 @@ test_pace(void)
     operating();
     operating_others();
     operating_unlimited();
+    operating_time();
     batch_hold();
     batch_fails();
     abandoned();

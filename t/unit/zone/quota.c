@@ -503,68 +503,6 @@ refused_webhook(void)
 }
 
 
-/* near the limit of operating time, what nobody waits for is spread */
-
-static void
-operating_time(void)
-{
-    ngx_uint_t            i, n;
-    ngx_counters_zone_t  *zone;
-
-    zone = zone_new(ZONE);
-    zone->conf.bucket.rate = 1000000;
-    accept_cred(zone, 1);
-    accept_cred(zone, 2);
-
-    /* all used up, but for the clients; some of it is free in 100 seconds */
-
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
-                                480000, NOW / 1000 + 100);
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_IM, NOW,
-                                480000, NOW / 1000 + 2);
-
-    for (i = 0; i < 300; i++) {
-        queue(zone, key(1, i), 0, NGX_COUNTERS_STALE, NOW);
-    }
-
-    queue(zone, key(1, 1000), 0, NGX_COUNTERS_WAITING, NOW);
-    queue(zone, key(2, 1001), 0, NGX_COUNTERS_STALE, NOW);
-    queue(zone, im(1, 1002), 0, NGX_COUNTERS_STALE, NOW);
-
-    next(zone, 0, NOW + 1);
-    is_str(users(), strlen(users()), "1000", "who waits is not slowed down");
-
-    for (n = 1; n < 10000; n += delay) {
-        if (next(zone, 0, NOW + n) == NGX_OK) {
-            break;
-        }
-    }
-
-    is_str(users(), strlen(users()), "1001", "nor another's stale entry");
-    ok(n < 1000, "however many are slowed down before it");
-
-    for ( /* void */ ; n < 10000; n += delay) {
-        if (next(zone, 0, NOW + n) == NGX_OK) {
-            break;
-        }
-    }
-
-    is_str(users(), strlen(users()), "1002", "a method has its own pause");
-    ok(n >= 2000 && n < 7000, "no longer, whatever leaves meanwhile: %d",
-       (int) n);
-
-    is_int(drain(zone, 0, NOW + 99999, 10), 0, "the first one's is long");
-    is_int(next(zone, 0, NOW + 100000), NGX_OK, "then one leaves");
-    is_int(drain(zone, 0, NOW + 100000, 10), 0, "one");
-
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
-                                NOW + 100000, 0, NOW / 1000 + 700);
-    is_int(drain(zone, 0, NOW + 100000, 10), 10, "a good answer frees all");
-
-    zone_ok(zone, "operating time");
-}
-
-
 /* nothing waits until the clock has caught up */
 
 static void
@@ -649,6 +587,64 @@ clock_set_back(void)
 }
 
 
+/* what a call takes of operating time, of all credentials */
+
+static void
+time_of_a_call(void)
+{
+    ngx_uint_t                  i;
+    ngx_counters_zone_t        *zone;
+    ngx_counters_zone_state_t   state;
+
+    zone = zone_new(ZONE);
+    accept_cred(zone, 1);
+    accept_cred(zone, 2);
+
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 50,
+                                90000, NOW / 1000 + 100);
+    ngx_counters_zone_state(zone, NOW, &state);
+    is_int(state.operating, 0, "who used it before is not known");
+
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 50,
+                                91500, NOW / 1000 + 100);
+    ngx_counters_zone_state(zone, NOW, &state);
+    is_int(state.operating, 30000, "1.5 s by 50 calls");
+
+    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 50,
+                                3000, NOW / 1000 + 200);
+    ngx_counters_zone_state(zone, NOW, &state);
+    is_int(state.operating, 30000, "some has been forgotten");
+
+    for (i = 0; i < 100; i++) {
+        ngx_counters_zone_operating(zone, digest(2), NGX_COUNTERS_TASKS, NOW,
+                                    1, 60 * i, NOW / 1000 + 100);
+    }
+
+    ngx_counters_zone_state(zone, NOW, &state);
+    ok(state.operating > 59900 && state.operating <= 60000,
+       "an average that follows: %d", (int) state.operating);
+
+    /* and how many requests all in use take */
+
+    zone = zone_new(ZONE);
+    zone->conf.batch = 10;
+
+    for (i = 0; i < 40; i++) {
+        put(zone, key(i < 30 ? 1 : i, i), answer(NGX_COUNTERS_DATA, "a", NOW));
+    }
+
+    ngx_counters_zone_state(zone, NOW, &state);
+    is_int(state.requests, 13000, "three full batches and ten alone");
+    is_int(state.largest, 30, "most are under one");
+
+    ngx_counters_zone_state(zone, NOW + HOUR, &state);
+    is_int(state.requests, 0, "later on none are in use");
+    is_int(state.largest, 0, "nor under any");
+
+    zone_ok(zone, "time of a call");
+}
+
+
 int
 test_quota(void)
 {
@@ -661,7 +657,7 @@ test_quota(void)
     method_holds();
     tried_alone();
     refused_webhook();
-    operating_time();
+    time_of_a_call();
     clock_set_back();
 
     return done();
