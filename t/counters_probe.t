@@ -35,6 +35,7 @@ $t->config(<<'EOF', workers => 2);
         location /dry/rest/   { counters dry;   proxy_pass %%PORTAL%%/rest/; }
 
         location = /parked { stub_status; }
+        location = /status { counters_status free json; }
     }
 EOF
 
@@ -110,6 +111,24 @@ probed('block', 503, 'OVERLOAD_LIMIT', 6, 5);
 
 # a portal that is said to have no limit
 probed('free', 503, 'QUERY_LIMIT_EXCEEDED', 5, 1, 2, 4);
+
+# while the one that tries is under way nobody is sent away for as long as that may
+# take at most
+$portal->reset;
+limit(503, 'QUERY_LIMIT_EXCEEDED', times => 1);
+is(ask('free', 25)->status, 503, 'a limit');
+ok(wait_for(sub { told(ask('free', 26)) !~ /QUERY_LIMIT/ }, 20), 'that passes');
+
+limit(503, 'QUERY_LIMIT_EXCEEDED', times => 1);
+is(ask('free', 27)->status, 503, 'another');
+$portal->process->signal('STOP');
+ok(wait_for(sub { $t->get('/status')->json->{queue}{flying} }), 'what met it tries');
+
+my %told = map { told(ask('free', 30 + $_)) => 1 } 1 .. 5;
+
+is_deeply(\%told, { 'QUERY_LIMIT_EXCEEDED 1' => 1 }, 'others may come again soon');
+$portal->process->signal('CONT');
+ok(wait_for(sub { ask('free', 27)->status == 200 }, 20), 'it is answered');
 
 # --- OPERATION_TIME_LIMIT without a time: its method under its credential
 

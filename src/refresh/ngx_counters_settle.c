@@ -330,7 +330,10 @@ ngx_counters_settle_batch_failed(ngx_http_counters_worker_t *w,
 }
 
 
-/* refusals first: a good part shows that the credential is */
+/*
+ * A limit, once, before good parts might lift it; then refusals: a good part
+ * shows that the credential is.
+ */
 
 static void
 ngx_counters_settle_parts(ngx_http_counters_worker_t *w,
@@ -338,6 +341,17 @@ ngx_counters_settle_parts(ngx_http_counters_worker_t *w,
     ngx_counters_part_t *parts)
 {
     ngx_uint_t  i;
+
+    for (i = 0; i < calls->n; i++) {
+
+        if (parts[i].verdict == NGX_COUNTERS_REPLY_LIMIT
+            || parts[i].verdict == NGX_COUNTERS_REPLY_OVERLOAD)
+        {
+            ngx_counters_settle_limit(w, parts[i].verdict,
+                                      result->retry_after);
+            break;
+        }
+    }
 
     for (i = 0; i < calls->n; i++) {
         if (ngx_counters_settle_refusal(parts[i].verdict)) {
@@ -370,7 +384,6 @@ ngx_counters_settle_part(ngx_http_counters_worker_t *w,
 
     case NGX_COUNTERS_REPLY_LIMIT:
     case NGX_COUNTERS_REPLY_OVERLOAD:
-        ngx_counters_settle_limit(w, part->verdict, result->retry_after);
         ngx_counters_settle_retry_one(w, key, calls->split);
         return;
 

@@ -35,6 +35,9 @@
 
 #define NGX_COUNTERS_REFUSED_HOLD     10000
 
+/* the one call that tries may take long, but is answered soon as a rule */
+#define NGX_COUNTERS_TRYING           1000
+
 /* failing batches rest after so many in a row; refused ones at once */
 #define NGX_COUNTERS_BATCH_FAILURES   2
 #define NGX_COUNTERS_BATCH_FIRST      5000
@@ -247,15 +250,24 @@ ngx_counters_quota_hold_locked(ngx_counters_zone_t *zone,
 
     if (sh->hold != NGX_COUNTERS_OPEN) {
 
-        *until = ngx_max(sh->hold_until, sh->probe);
+        if (sh->hold_until > now) {
+            *until = sh->hold_until;
+            return sh->hold;
+        }
 
-        if (*until > now) {
+        if (sh->probe > now) {
+            *until = ngx_min(sh->probe, now + NGX_COUNTERS_TRYING);
             return sh->hold;
         }
     }
 
     if (cred && cred->hold[method] > now) {
         *until = cred->hold[method];
+
+        if (cred->trying & (1 << method)) {
+            *until = ngx_min(*until, now + NGX_COUNTERS_TRYING);
+        }
+
         return cred->refused ? NGX_COUNTERS_BACKOFF : NGX_COUNTERS_OPERATED;
     }
 
