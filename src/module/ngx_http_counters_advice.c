@@ -303,9 +303,20 @@ ngx_http_counters_advice_certificate(ngx_conf_t *cf)
 {
 #if (NGX_HTTP_SSL)
 
+    ngx_module_t             *module;
+    ngx_http_conf_ctx_t      *ctx;
     ngx_http_ssl_srv_conf_t  *sscf;
 
-    sscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_ssl_module);
+    /* the nginx that loads this may have been built without it */
+
+    module = ngx_http_counters_advice_module(cf, "ngx_http_ssl_module");
+
+    if (module == NULL) {
+        return 0;
+    }
+
+    ctx = cf->ctx;
+    sscf = ctx->srv_conf[module->ctx_index];
 
     return sscf->verify == 1;
 
