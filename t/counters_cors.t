@@ -67,6 +67,14 @@ $t->config(<<'EOF', workers => 2);
             counters_user $arg_who;
             add_header Access-Control-Allow-Origin https://mine.example always;
         }
+        location = /managed/guarded {
+            if ($request_method = OPTIONS) { return 204; }
+            auth_request /denied;
+            counters acme;
+            counters_user $http_x_user;
+            add_header Access-Control-Allow-Origin https://mine.example always;
+        }
+        location = /denied { return 401; }
         location = /managed/dead {
             counters dead;
             counters_user 5;
@@ -299,5 +307,18 @@ is(cors(ask('/managed/own?who=5', 'https://app.example')),
    'Access-Control-Allow-Origin: https://mine.example', "one's own");
 is(cors(ask('/managed/own', 'https://app.example')),
    'Access-Control-Allow-Origin: https://mine.example', "in a refusal");
+
+# --- a browser asks without cookies whether it may ask: before who it is matters
+
+my $preflight = $t->request(OPTIONS => '/managed/guarded', headers => {
+    Origin => 'https://mine.example', 'Access-Control-Request-Method' => 'POST' });
+
+is($preflight->status, 204, 'a preflight request');
+is(cors($preflight), 'Access-Control-Allow-Origin: https://mine.example', 'is told');
+
+my $guarded = ask('/managed/guarded', 'https://mine.example');
+
+is($guarded->status, 401, 'the request itself needs a visitor');
+is(cors($guarded), 'Access-Control-Allow-Origin: https://mine.example', 'and says so');
 
 $t->done;

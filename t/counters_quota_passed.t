@@ -145,7 +145,7 @@ sub spends ($name, $n, $what, %how) {
     $portal->forget;
     $what->();
 
-    is(sprintf('%.0f', quota() - $before), $n, "$name: $n of the quota");
+    is(int(quota() - $before + 0.5), $n, "$name: $n of the quota");
     is($portal->count, $how{seen} // $n, "$name: what the portal has seen");
     is(passed() - $pass, $how{passed} // $n, "$name: passed on");
 }

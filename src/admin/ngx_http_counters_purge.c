@@ -107,7 +107,7 @@ ngx_http_counters_purge_foreign(ngx_http_request_t *r)
 {
     ngx_str_t  *site;
 
-    site = ngx_http_counters_get_header(r, "Sec-Fetch-Site");
+    site = ngx_http_counters_request_find(r, "Sec-Fetch-Site");
 
     if (site) {
         return !((site->len == sizeof("same-origin") - 1

@@ -54,7 +54,7 @@ ngx_http_counters_cors_origin(ngx_http_request_t *r)
 {
     ngx_str_t  *origin;
 
-    origin = ngx_http_counters_get_header(r, "Origin");
+    origin = ngx_http_counters_request_find(r, "Origin");
 
     if (origin && ngx_http_counters_cors_same(r, origin)) {
         return NULL;
@@ -69,7 +69,7 @@ ngx_http_counters_cors_preflight(ngx_http_request_t *r)
 {
     return r->method == NGX_HTTP_OPTIONS
            && ngx_http_counters_cors_origin(r)
-           && ngx_http_counters_get_header(r,
+           && ngx_http_counters_request_find(r,
                                             "Access-Control-Request-Method");
 }
 

@@ -111,7 +111,7 @@ ngx_http_counters_read_body(ngx_http_request_t *r,
     ngx_int_t   rc;
     ngx_uint_t  none;
 
-    none = !ngx_http_counters_has_body(r);
+    none = !ngx_http_counters_request_has_body(r);
 
     if (r->method == NGX_HTTP_GET || r->method == NGX_HTTP_HEAD) {
         return none ? NGX_OK : ngx_http_counters_pass(ctx);

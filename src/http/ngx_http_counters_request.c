@@ -145,7 +145,7 @@ ngx_http_counters_args(ngx_http_request_t *r, ngx_counters_args_t *query,
 
 
 ngx_uint_t
-ngx_http_counters_has_body(ngx_http_request_t *r)
+ngx_http_counters_request_has_body(ngx_http_request_t *r)
 {
     ngx_http_request_body_t  *rb;
 
@@ -179,7 +179,7 @@ ngx_http_counters_body_text(ngx_http_request_t *r, ngx_counters_str_t *body)
     body->data = NULL;
 
     if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
-        || !ngx_http_counters_has_body(r))
+        || !ngx_http_counters_request_has_body(r))
     {
         return NGX_OK;
     }

@@ -98,7 +98,7 @@ ngx_http_counters_ctx_t *ngx_http_counters_get_ctx(ngx_http_request_t *r);
 ngx_str_t *ngx_http_counters_request_header(ngx_http_request_t *r,
     const char *name, size_t len);
 
-#define ngx_http_counters_get_header(r, name)                                 \
+#define ngx_http_counters_request_find(r, name)                                \
     ngx_http_counters_request_header(r, name, sizeof(name) - 1)
 
 /*
@@ -107,7 +107,7 @@ ngx_str_t *ngx_http_counters_request_header(ngx_http_request_t *r,
  * meant for it if its method takes one.
  */
 
-ngx_uint_t ngx_http_counters_has_body(ngx_http_request_t *r);
+ngx_uint_t ngx_http_counters_request_has_body(ngx_http_request_t *r);
 
 /*
  * Reads the query and the body into two lists, whose "elts" and "nalloc" are
