@@ -36,6 +36,7 @@ $t->config(<<'EOF', workers => 2);
 
         location = /parked { stub_status; }
         location = /status { counters_status free json; }
+        location = /status/block { counters_status block json; }
     }
 EOF
 
@@ -108,6 +109,24 @@ probed('block', 503, 'OVERLOAD_LIMIT', 5, 5, 10);
 
 # once open it begins anew, with the first pause
 probed('block', 503, 'OVERLOAD_LIMIT', 6, 5);
+
+# --- a limit that the parts of a batch tell of is one like any other
+
+$portal->reset;
+$portal->fault(kind => 'error', target => $_, status => 503, error => 'OVERLOAD_LIMIT')
+    for 7, 8;
+
+my $before = $t->get('/status/block')->json->{portal}{overloads};
+my $r = $t->post(path('block', 1, 'batch'),
+                 join '&', map { "cmd[u$_]=$METHOD%3FuserId%3D$_" } 6 .. 8);
+
+like(told($r), qr/^OVERLOAD_LIMIT [1-5]$/, 'parts of a batch tell of a limit');
+is($portal->count, 1, 'once');
+is($t->get('/status/block')->json->{portal}{overloads}, $before + 1, 'it is counted once');
+like(told(ask('block', 9)), qr/^OVERLOAD_LIMIT [1-5]$/, 'it holds the portal');
+is($portal->count, 1, 'which is not asked');
+$portal->heal;
+ok(wait_for(sub { ask('block', 9)->status == 200 }, 20), 'until one that tries is answered');
 
 # a portal that is said to have no limit
 probed('free', 503, 'QUERY_LIMIT_EXCEEDED', 5, 1, 2, 4);
