@@ -7,34 +7,14 @@
 #include "ngx_counters_fetch.h"
 #include "ngx_counters_fetch_easy.h"
 #include "ngx_counters_fetch_event.h"
+#include "ngx_counters_fetch_turn.h"
 #include "ngx_counters_redirect.h"
 
 
 #define NGX_COUNTERS_FETCH_HOPS         2
 
-/*
- * Per worker: connections to one portal, idle ones kept in all, calls under
- * way to one portal that shares a connection between them.
- */
-
-#define NGX_COUNTERS_FETCH_HOST_CONNS   8L
+/* idle connections that a worker keeps */
 #define NGX_COUNTERS_FETCH_IDLE_CONNS   64L
-#define NGX_COUNTERS_FETCH_STREAMS      100
-
-
-/*
- * Calls of one portal take turns when its connections are busy.  curl's own
- * queue is not used for that: depending on its version the time in it counts
- * as connecting, has no limit, or costs more the longer the queue is.
- */
-
-typedef struct {
-    ngx_queue_t                   queue;
-    ngx_str_t                     url;      /* follows the structure */
-    ngx_queue_t                   waiting;  /* in the order of arrival */
-    ngx_uint_t                    running;
-    ngx_uint_t                    limit;
-} ngx_counters_fetch_portal_t;
 
 
 struct ngx_counters_fetcher_s {
@@ -43,7 +23,7 @@ struct ngx_counters_fetcher_s {
     struct curl_slist            *headers;
     ngx_queue_t                   fetches;
     ngx_uint_t                    active;
-    ngx_queue_t                   portals;  /* there are few, they stay */
+    ngx_queue_t                   portals;  /* see fetch_turn */
     ngx_event_t                   next;     /* somebody's turn has come */
     ngx_uint_t                    closing;  /* unsigned  closing:1; */
 };
@@ -54,9 +34,7 @@ struct ngx_counters_fetch_s {
     ngx_counters_fetcher_t       *fetcher;
     ngx_counters_fetch_conf_t    *conf;
 
-    ngx_counters_fetch_portal_t  *portal;
-    ngx_queue_t                   turn;
-    ngx_uint_t                    waiting;  /* unsigned  waiting:1; */
+    ngx_counters_fetch_turn_t     turn;     /* until it is over */
 
     ngx_counters_fetch_pt         handler;
     void                         *data;
@@ -79,8 +57,6 @@ struct ngx_counters_fetch_s {
 static ngx_counters_fetch_t *ngx_counters_fetch_create(
     ngx_counters_fetcher_t *fetcher, ngx_counters_fetch_conf_t *conf,
     ngx_str_t *path, ngx_str_t *body);
-static ngx_counters_fetch_portal_t *ngx_counters_fetch_portal(
-    ngx_counters_fetcher_t *fetcher, ngx_str_t *url);
 static ngx_int_t ngx_counters_fetch_prepare(ngx_counters_fetch_t *fetch);
 static void ngx_counters_fetch_next_handler(ngx_event_t *ev);
 static ngx_int_t ngx_counters_fetch_start(ngx_counters_fetch_t *fetch,
@@ -135,7 +111,7 @@ ngx_counters_fetcher_create(ngx_cycle_t *cycle)
 
     if (ngx_counters_fetch_loop_open(&fetcher->loop) != NGX_OK
         || curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-                             NGX_COUNTERS_FETCH_HOST_CONNS)
+                             (long) NGX_COUNTERS_FETCH_TURN_CONNS)
            != CURLM_OK
         || curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS,
                              NGX_COUNTERS_FETCH_IDLE_CONNS)
@@ -202,11 +178,7 @@ ngx_counters_fetcher_destroy(ngx_counters_fetcher_t *fetcher)
     curl_slist_free_all(fetcher->headers);
     curl_global_cleanup();
 
-    while (!ngx_queue_empty(&fetcher->portals)) {
-        q = ngx_queue_head(&fetcher->portals);
-        ngx_queue_remove(q);
-        ngx_free(ngx_queue_data(q, ngx_counters_fetch_portal_t, queue));
-    }
+    ngx_counters_fetch_turn_clear(&fetcher->portals);
 
     ngx_free(fetcher);
 }
@@ -241,7 +213,7 @@ ngx_counters_fetch_post(ngx_counters_fetcher_t *fetcher,
     fetch->data = data;
 
     if (ngx_counters_fetch_prepare(fetch) != NGX_OK
-        || (!fetch->waiting
+        || (!fetch->turn.waiting
             && ngx_counters_fetch_start(fetch, &conf->url) != NGX_OK))
     {
         ngx_log_error(NGX_LOG_ERR, fetcher->log, 0,
@@ -259,7 +231,7 @@ ngx_counters_fetch_post(ngx_counters_fetcher_t *fetcher,
 
     ngx_log_debug2(NGX_LOG_DEBUG_EVENT, fetcher->log, 0,
                    "counters fetch post: %p waiting:%ui",
-                   fetch, fetch->waiting);
+                   fetch, fetch->turn.waiting);
 
     return fetch;
 }
@@ -290,7 +262,8 @@ ngx_counters_fetch_create(ngx_counters_fetcher_t *fetcher,
     ngx_counters_fetch_t         *fetch;
     ngx_counters_fetch_portal_t  *portal;
 
-    portal = ngx_counters_fetch_portal(fetcher, &conf->url);
+    portal = ngx_counters_fetch_turn_portal(&fetcher->portals, &conf->url,
+                                            fetcher->log);
     if (portal == NULL) {
         return NULL;
     }
@@ -329,57 +302,9 @@ ngx_counters_fetch_create(ngx_counters_fetcher_t *fetcher,
     ngx_queue_insert_tail(&fetcher->fetches, &fetch->queue);
     fetcher->active++;
 
-    fetch->portal = portal;
-
-    if (ngx_queue_empty(&portal->waiting) && portal->running < portal->limit) {
-        portal->running++;
-
-    } else {
-        ngx_queue_insert_tail(&portal->waiting, &fetch->turn);
-        fetch->waiting = 1;
-    }
+    ngx_counters_fetch_turn_take(&fetch->turn, portal);
 
     return fetch;
-}
-
-
-/* finds it or adds it */
-
-static ngx_counters_fetch_portal_t *
-ngx_counters_fetch_portal(ngx_counters_fetcher_t *fetcher, ngx_str_t *url)
-{
-    ngx_queue_t                  *q;
-    ngx_counters_fetch_portal_t  *portal;
-
-    for (q = ngx_queue_head(&fetcher->portals);
-         q != ngx_queue_sentinel(&fetcher->portals);
-         q = ngx_queue_next(q))
-    {
-        portal = ngx_queue_data(q, ngx_counters_fetch_portal_t, queue);
-
-        if (portal->url.len == url->len
-            && ngx_memcmp(portal->url.data, url->data, url->len) == 0)
-        {
-            return portal;
-        }
-    }
-
-    portal = ngx_calloc(sizeof(ngx_counters_fetch_portal_t) + url->len,
-                        fetcher->log);
-    if (portal == NULL) {
-        return NULL;
-    }
-
-    portal->url.len = url->len;
-    portal->url.data = (u_char *) portal + sizeof(ngx_counters_fetch_portal_t);
-    ngx_memcpy(portal->url.data, url->data, url->len);
-
-    portal->limit = NGX_COUNTERS_FETCH_HOST_CONNS;
-    ngx_queue_init(&portal->waiting);
-
-    ngx_queue_insert_tail(&fetcher->portals, &portal->queue);
-
-    return portal;
 }
 
 
@@ -408,36 +333,26 @@ ngx_counters_fetch_prepare(ngx_counters_fetch_t *fetch)
 static void
 ngx_counters_fetch_next_handler(ngx_event_t *ev)
 {
-    ngx_queue_t                  *q, *next;
-    ngx_counters_fetch_t         *fetch;
-    ngx_counters_fetcher_t       *fetcher;
-    ngx_counters_fetch_portal_t  *portal;
+    ngx_counters_fetch_t       *fetch;
+    ngx_counters_fetcher_t     *fetcher;
+    ngx_counters_fetch_turn_t  *turn;
 
     ngx_log_debug0(NGX_LOG_DEBUG_EVENT, ev->log, 0,
                    "counters fetch next handler");
 
     fetcher = ngx_queue_data(ev, ngx_counters_fetcher_t, next);
 
-    for (q = ngx_queue_head(&fetcher->portals);
-         q != ngx_queue_sentinel(&fetcher->portals);
-         q = ngx_queue_next(q))
-    {
-        portal = ngx_queue_data(q, ngx_counters_fetch_portal_t, queue);
+    for ( ;; ) {
+        turn = ngx_counters_fetch_turn_next(&fetcher->portals);
+        if (turn == NULL) {
+            return;
+        }
 
-        while (!ngx_queue_empty(&portal->waiting)
-               && portal->running < portal->limit)
-        {
-            next = ngx_queue_head(&portal->waiting);
-            fetch = ngx_queue_data(next, ngx_counters_fetch_t, turn);
+        fetch = ngx_queue_data(turn, ngx_counters_fetch_t, turn);
 
-            ngx_queue_remove(next);
-            fetch->waiting = 0;
-            portal->running++;
-
-            if (ngx_counters_fetch_start(fetch, &fetch->conf->url) != NGX_OK) {
-                ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_CONNECT,
-                                          "call could not be started");
-            }
+        if (ngx_counters_fetch_start(fetch, &fetch->conf->url) != NGX_OK) {
+            ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_CONNECT,
+                                      "call could not be started");
         }
     }
 }
@@ -497,8 +412,8 @@ ngx_counters_fetch_timer_handler(ngx_event_t *ev)
                    fetch, ev->timedout, fetch->lost);
 
     if (ev->timedout) {
-        error = fetch->waiting ? "no connection became free in time"
-                               : "no complete answer in time";
+        error = fetch->turn.waiting ? "no connection became free in time"
+                                    : "no complete answer in time";
 
         ngx_counters_fetch_finish(fetch, NGX_COUNTERS_FETCH_TIMEOUT, error);
 
@@ -545,9 +460,8 @@ ngx_counters_fetch_done(CURL *easy, CURLcode code)
     status = ngx_counters_fetch_easy_status(easy);
 
     if (code == CURLE_OK) {
-        fetch->portal->limit = ngx_counters_fetch_easy_shared(easy)
-                                    ? NGX_COUNTERS_FETCH_STREAMS
-                                    : NGX_COUNTERS_FETCH_HOST_CONNS;
+        ngx_counters_fetch_turn_shared(&fetch->turn,
+                                       ngx_counters_fetch_easy_shared(easy));
     }
 
     ngx_log_debug3(NGX_LOG_DEBUG_EVENT, fetch->fetcher->log, 0,
@@ -691,8 +605,6 @@ ngx_counters_fetch_finish(ngx_counters_fetch_t *fetch,
 static void
 ngx_counters_fetch_stop(ngx_counters_fetch_t *fetch)
 {
-    ngx_counters_fetch_portal_t  *portal;
-
     if (fetch->easy != NULL) {
         (void) curl_multi_remove_handle(fetch->fetcher->loop.multi,
                                         fetch->easy);
@@ -711,17 +623,7 @@ ngx_counters_fetch_stop(ngx_counters_fetch_t *fetch)
     ngx_queue_remove(&fetch->queue);
     fetch->fetcher->active--;
 
-    portal = fetch->portal;
-
-    if (fetch->waiting) {
-        ngx_queue_remove(&fetch->turn);
-        fetch->waiting = 0;
-
-    } else {
-        portal->running--;
-    }
-
-    if (!ngx_queue_empty(&portal->waiting)) {
+    if (ngx_counters_fetch_turn_leave(&fetch->turn)) {
         ngx_post_event(&fetch->fetcher->next, &ngx_posted_next_events);
     }
 
