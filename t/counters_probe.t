@@ -15,6 +15,7 @@ use Counters::Test;
 
 my $t = Counters::Test->new;
 my $portal = $t->portal(rate => 0);
+my $redis = $t->redis;
 
 # Nobody here waits for as long as "wait" would allow in "told" and "dry"
 $t->config(<<'EOF', workers => 2);
@@ -23,6 +24,8 @@ $t->config(<<'EOF', workers => 2);
                             methods tasks.task.counters.get im.counters.get; }
     counters_portal free  { url %%PORTAL%%; zone 1m; ttl 1h; wait 10ms; rate off; }
     counters_portal told  { url %%PORTAL%%; zone 1m; ttl 1h; wait 200s; rate off; }
+    counters_portal tier  { url %%PORTAL%%; zone 1m; ttl 1h; wait 200s; rate off;
+                            secret x; redis %%REDIS%%; }
     counters_portal dry   { url %%PORTAL%%; zone 1m; ttl 1h; wait 200s; batch off;
                             rate 1r/m burst=1; reserve 0%; }
     server {
@@ -32,6 +35,7 @@ $t->config(<<'EOF', workers => 2);
         location /used/rest/  { counters used;  proxy_pass %%PORTAL%%/rest/; }
         location /free/rest/  { counters free;  proxy_pass %%PORTAL%%/rest/; }
         location /told/rest/  { counters told;  proxy_pass %%PORTAL%%/rest/; }
+        location /tier/rest/  { counters tier;  proxy_pass %%PORTAL%%/rest/; }
         location /dry/rest/   { counters dry;   proxy_pass %%PORTAL%%/rest/; }
 
         location = /parked { stub_status; }
@@ -169,6 +173,16 @@ like(told(ask('told', 5)), qr/^QUERY_LIMIT_EXCEEDED (?:600|59\d)$/,
      'who meets the limit is told at once');
 like(told(ask('told', 6)), qr/^QUERY_LIMIT_EXCEEDED (?:600|59\d)$/, 'and others');
 is($portal->count, 1, 'who are not asked for');
+
+# nor is it Redis that they wait for, which does not have it
+$portal->reset;
+ok($redis->linked(2), 'the workers are connected to Redis');
+is(ask('tier', 4)->status, 200, 'something is in Redis');
+limit(503, 'QUERY_LIMIT_EXCEEDED', headers => [ [ 'Retry-After', 600 ] ]);
+like(told(ask('tier', 5)), qr/^QUERY_LIMIT_EXCEEDED (?:600|59\d)$/, 'a limit');
+like(told(ask('tier', $_)), qr/^QUERY_LIMIT_EXCEEDED (?:600|59\d)$/,
+     'it is looked for in Redis, and told of then') for 6 .. 8;
+is($portal->count, 2, 'without asking the portal');
 
 # who waits for quota already, in whatever worker
 $portal->reset;

@@ -280,7 +280,7 @@ ngx_http_counters_ask(ngx_http_counters_worker_t *w,
 static ngx_int_t
 ngx_http_counters_keep(ngx_http_counters_worker_t *w, ngx_counters_key_t *key)
 {
-    ngx_queue_t               *q, *bucket;
+    ngx_queue_t            *q, *bucket;
     ngx_counters_waiter_t  *waiter;
 
     bucket = ngx_http_counters_bucket(w, key);
@@ -390,9 +390,9 @@ void
 ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_answer_in_t *answer)
 {
-    uint64_t                   wake;
-    ngx_uint_t                 stored;
-    ngx_queue_t                done, *q, *next, *bucket;
+    uint64_t                wake;
+    ngx_uint_t              stored;
+    ngx_queue_t             done, *q, *next, *bucket;
     ngx_counters_waiter_t  *waiter;
 
     wake = ngx_counters_zone_finish(w->portal->zone, key,
@@ -512,7 +512,7 @@ static void
 ngx_http_counters_scan(ngx_http_counters_worker_t *w, ngx_queue_t *bucket,
     ngx_uint_t check)
 {
-    ngx_queue_t                todo, *q;
+    ngx_queue_t             todo, *q;
     ngx_counters_waiter_t  *waiter;
 
     if (ngx_queue_empty(bucket)) {
