@@ -634,7 +634,7 @@ ngx_http_counters_portal_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     if (portal->zone->conf.tasks) {
-        ngx_counters_tasks_init(portal->zone, shm_zone->shm.log);
+        ngx_counters_tasks_init(portal->zone);
     }
 
     return NGX_OK;

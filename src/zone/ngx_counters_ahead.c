@@ -12,28 +12,42 @@
 
 #include "ngx_counters_ahead.h"
 #include "ngx_counters_fade.h"
+#include "ngx_counters_fill.h"
 #include "ngx_counters_quota.h"
 #include "ngx_counters_shm.h"
 #include "ngx_counters_state.h"
+#include "ngx_counters_table.h"
+#include "ngx_counters_walk.h"
+#include "ngx_counters_wheel.h"
 
 
-/* entries of a method looked at in one go for refresh-ahead */
-#define NGX_COUNTERS_AHEAD_SCAN   1000
-#define NGX_COUNTERS_AHEAD_LEAD   3000
+/* entries looked at in one go for refresh-ahead */
+#define NGX_COUNTERS_AHEAD_SCAN   256
+
+/* what is under way is looked at again after this, milliseconds */
+#define NGX_COUNTERS_AHEAD_AGAIN  1000
 
 
-static ngx_uint_t ngx_counters_ahead_ages_locked(ngx_counters_zone_t *zone,
-    ngx_queue_t *ages, ngx_counters_owner_t *me, uint64_t now,
-    ngx_counters_has_pt has, void *data);
-static ngx_uint_t ngx_counters_ahead_due(ngx_counters_zone_t *zone,
-    ngx_counters_entry_t *e, uint64_t now);
+/* what a refresh that nobody asks for is queued by, and for whom */
+
+typedef struct {
+    ngx_counters_owner_t       *me;
+    uint64_t                    now;
+    ngx_counters_has_pt         has;
+    void                       *data;
+    uint64_t                    user;
+} ngx_counters_ahead_t;
+
+
+static ngx_uint_t ngx_counters_ahead_turn_locked(ngx_counters_zone_t *zone,
+    ngx_counters_ahead_t *ahead);
+static ngx_uint_t ngx_counters_ahead_look_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_ahead_t *ahead, uint64_t tick);
 static ngx_uint_t ngx_counters_ahead_refresh_locked(ngx_counters_zone_t *zone,
-    ngx_counters_entry_t *e, ngx_counters_owner_t *me,
-    ngx_counters_class_e class, uint64_t now, ngx_counters_has_pt has,
-    void *data);
+    ngx_counters_entry_t *e, ngx_counters_class_e class,
+    ngx_counters_ahead_t *ahead);
 static ngx_uint_t ngx_counters_ahead_mark_locked(ngx_counters_zone_t *zone,
-    ngx_queue_t *list, ngx_counters_owner_t *me, ngx_counters_users_t *users,
-    uint64_t now, ngx_counters_has_pt has, void *data);
+    ngx_counters_entry_t *e, void *data);
 static int ngx_libc_cdecl ngx_counters_ahead_users_cmp(const void *one,
     const void *two);
 
@@ -42,8 +56,14 @@ ngx_uint_t
 ngx_counters_zone_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     uint64_t now, ngx_counters_has_pt has, void *data)
 {
-    uint64_t    until;
-    ngx_uint_t  method, queued;
+    uint64_t              until;
+    ngx_uint_t            queued;
+    ngx_counters_ahead_t  ahead;
+
+    ahead.me = me;
+    ahead.now = now;
+    ahead.has = has;
+    ahead.data = data;
 
     queued = 0;
 
@@ -52,11 +72,7 @@ ngx_counters_zone_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     if (ngx_counters_quota_hold_locked(zone, NULL, NULL, 0, now, &until)
         == NGX_COUNTERS_OPEN)
     {
-        for (method = 0; method < NGX_COUNTERS_METHODS; method++) {
-            queued += ngx_counters_ahead_ages_locked(zone,
-                                                  &zone->sh->ages[method],
-                                                  me, now, has, data);
-        }
+        queued = ngx_counters_ahead_turn_locked(zone, &ahead);
     }
 
     ngx_counters_unlock(zone);
@@ -65,63 +81,64 @@ ngx_counters_zone_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 }
 
 
+/*
+ * The lists until that of now.  What stays due, for another worker or later,
+ * goes to the end of the last.
+ */
+
 static ngx_uint_t
-ngx_counters_ahead_ages_locked(ngx_counters_zone_t *zone, ngx_queue_t *ages,
-    ngx_counters_owner_t *me, uint64_t now, ngx_counters_has_pt has,
-    void *data)
+ngx_counters_ahead_turn_locked(ngx_counters_zone_t *zone,
+    ngx_counters_ahead_t *ahead)
 {
-    uint64_t               last;
-    ngx_uint_t             n, queued;
-    ngx_queue_t           *q, *next, *end;
+    uint64_t               tick;
+    ngx_uint_t             i, queued;
+    ngx_counters_vars_t   *vars;
+    ngx_counters_link_t   *q, *list, *end;
     ngx_counters_entry_t  *e;
 
-    if (ngx_queue_empty(ages)) {
-        return 0;
+    vars = &zone->sh->vars;
+    tick = ahead->now / NGX_COUNTERS_WHEEL_TICK;
+
+    /* nobody has turned it for long, or the clock has been set back */
+
+    if (vars->wheel > tick || vars->wheel + NGX_COUNTERS_WHEEL <= tick) {
+        vars->wheel = tick - NGX_COUNTERS_WHEEL + 1;
     }
 
+    end = NULL;
     queued = 0;
-    end = ngx_queue_last(ages);
 
-    e = ngx_queue_data(end, ngx_counters_entry_t, age);
-    last = e->fetched + e->ttl;
+    for (i = 0; i < NGX_COUNTERS_AHEAD_SCAN; /* void */ ) {
 
-    for (q = ngx_queue_head(ages), n = 0;
-         q != ngx_queue_sentinel(ages) && n < NGX_COUNTERS_AHEAD_SCAN;
-         q = next, n++)
-    {
-        next = (q == end) ? ngx_queue_sentinel(ages) : ngx_queue_next(q);
-        e = ngx_queue_data(q, ngx_counters_entry_t, age);
+        list = ngx_counters_wheel_list(zone, vars->wheel);
+        q = ngx_counters_list_head(zone, list);
 
-        ngx_counters_fade_locked(zone, e, now);
+        if (q == list) {
 
-        if (ngx_counters_ahead_due(zone, e, now)) {
-
-            if (e->asked + zone->conf.ahead < now) {
-                ngx_queue_remove(q);
-                q->next = NULL;
-                continue;
+            if (vars->wheel == tick) {
+                break;
             }
 
-            queued += ngx_counters_ahead_refresh_locked(zone, e, me,
-                                                        NGX_COUNTERS_AHEAD, now,
-                                                        has, data);
+            vars->wheel++;
             continue;
         }
 
-        if (e->fetched + e->ttl > last) {
-
-            /* fetched when the ttl was longer: it hides those behind it */
-
-            ngx_queue_remove(q);
-            ngx_queue_insert_tail(ages, q);
-            continue;
-        }
-
-        /* the jitter of ttl spreads ages by a tenth, no more */
-
-        if (!ngx_counters_ahead_due(zone, e, now + e->ttl / 8)) {
+        if (q == end) {
             break;
         }
+
+        e = ngx_counters_list_data(q, ngx_counters_entry_t, age);
+
+        queued += ngx_counters_ahead_look_locked(zone, e, ahead, tick);
+
+        if (end == NULL && ngx_counters_list_last(zone,
+                               ngx_counters_wheel_list(zone, tick)) == q)
+        {
+            end = q;
+        }
+
+        ngx_counters_commit_locked(zone);
+        i++;
     }
 
     return queued;
@@ -129,19 +146,62 @@ ngx_counters_ahead_ages_locked(ngx_counters_zone_t *zone, ngx_queue_t *ages,
 
 
 static ngx_uint_t
-ngx_counters_ahead_due(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
-    uint64_t now)
+ngx_counters_ahead_look_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_ahead_t *ahead, uint64_t tick)
 {
-    return now + ngx_counters_ahead_lead(e) >= e->fetched + e->ttl || e->marked;
-}
+    uint64_t    now, end, until;
+    ngx_uint_t  queued;
 
+    now = ahead->now;
+    queued = 0;
 
-/* half of it for company, half for the portal's answer */
+    ngx_counters_fade_locked(zone, e, now);
 
-uint32_t
-ngx_counters_ahead_lead(ngx_counters_entry_t *e)
-{
-    return ngx_min(e->ttl / 10, NGX_COUNTERS_AHEAD_LEAD);
+    if (!ngx_counters_list_in(&e->age)) {
+
+        /* it has been dropped */
+        return 0;
+    }
+
+    end = e->fetched + e->ttl;
+
+    if (now + ngx_counters_wheel_lead(e) < end && e->marked == 0) {
+
+        /* the wheel goes round in less than it takes */
+
+        if ((end - ngx_counters_wheel_lead(e)) / NGX_COUNTERS_WHEEL_TICK
+            > tick)
+        {
+            ngx_counters_wheel_insert_locked(zone, e);
+            return 0;
+        }
+
+    } else {
+        if (ngx_counters_asked(zone, e) + zone->conf.ahead < now) {
+            ngx_counters_list_remove(zone, &e->age);
+            return 0;
+        }
+
+        queued = ngx_counters_ahead_refresh_locked(zone, e,
+                                                   NGX_COUNTERS_AHEAD, ahead);
+
+        if (e->state != NGX_COUNTERS_IDLE) {
+
+            /* with its end it gets another place, if it comes to that */
+
+            until = (e->state == NGX_COUNTERS_QUEUED)
+                    ? now + NGX_COUNTERS_AHEAD_AGAIN
+                    : ngx_counters_work(zone, e)->lease + 1;
+
+            ngx_counters_wheel_put_locked(zone, e, until);
+            return queued;
+        }
+    }
+
+    ngx_counters_list_remove(zone, &e->age);
+    ngx_counters_list_insert_tail(zone, ngx_counters_wheel_list(zone, tick),
+                                  &e->age);
+    return 0;
 }
 
 
@@ -149,25 +209,31 @@ ngx_counters_ahead_lead(ngx_counters_entry_t *e)
 
 static ngx_uint_t
 ngx_counters_ahead_refresh_locked(ngx_counters_zone_t *zone,
-    ngx_counters_entry_t *e, ngx_counters_owner_t *me,
-    ngx_counters_class_e class, uint64_t now, ngx_counters_has_pt has,
-    void *data)
+    ngx_counters_entry_t *e, ngx_counters_class_e class,
+    ngx_counters_ahead_t *ahead)
 {
-    uint64_t  until;
+    uint64_t                   now, until;
+    ngx_counters_cred_node_t  *cred;
+
+    now = ahead->now;
+    cred = ngx_counters_cred(zone, e);
 
     ngx_counters_state_lapse_locked(zone, e, now);
 
     if (e->state != NGX_COUNTERS_IDLE
-        || zone->sh->nqueued[class] >= NGX_COUNTERS_QUEUE_MAX
-        || ngx_counters_quota_hold_locked(zone, e, e->cred, e->method, now,
+        || zone->sh->vars.nqueued[class] >= NGX_COUNTERS_QUEUE_MAX
+        || ngx_counters_quota_hold_locked(zone, e, cred, e->method, now,
                                           &until)
            != NGX_COUNTERS_OPEN
-        || !has(data, e->cred->digest))
+        || !ahead->has(ahead->data, cred->digest)
+        || ngx_counters_fill_work_locked(zone, e, now) == NULL
+        || ngx_counters_fill_turn_locked(zone, e, now) == NULL)
     {
         return 0;
     }
 
-    ngx_counters_state_own_locked(zone, e, me, NGX_COUNTERS_QUEUED, now);
+    ngx_counters_state_own_locked(zone, e, ahead->me, NGX_COUNTERS_QUEUED,
+                                  now);
     e->split = 0;
     ngx_counters_state_queue_locked(zone, e, class, 0);
 
@@ -180,65 +246,69 @@ ngx_counters_tasks_mark(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     ngx_counters_users_t *users, uint64_t now, ngx_counters_has_pt has,
     void *data)
 {
-    ngx_uint_t  n;
+    ngx_uint_t            i, n;
+    ngx_counters_ahead_t  ahead;
+
+    ahead.me = me;
+    ahead.now = now;
+    ahead.has = has;
+    ahead.data = data;
+
+    n = 0;
 
     ngx_qsort(users->elts, users->n, sizeof(uint64_t),
               ngx_counters_ahead_users_cmp);
 
-    ngx_counters_lock(zone);
+    for (i = 0; i < users->n; i++) {
 
-    n = ngx_counters_ahead_mark_locked(zone, &zone->sh->lru, me, users, now,
-                                       has, data);
-    n += ngx_counters_ahead_mark_locked(zone, &zone->sh->bare, me, users, now,
-                                        has, data);
+        /* calls without a user are about whose credential it is */
 
-    ngx_counters_unlock(zone);
+        ahead.user = users->elts[i];
+
+        if (ahead.user == 0 || (i && ahead.user == users->elts[i - 1])) {
+            continue;
+        }
+
+        ngx_counters_lock(zone);
+
+        n += ngx_counters_walk_locked(zone,
+                                ngx_counters_table_users(zone, ahead.user),
+                                offsetof(ngx_counters_entry_t, users),
+                                ngx_counters_ahead_mark_locked, &ahead);
+
+        ngx_counters_unlock(zone);
+    }
 
     return n;
 }
 
 
 static ngx_uint_t
-ngx_counters_ahead_mark_locked(ngx_counters_zone_t *zone, ngx_queue_t *list,
-    ngx_counters_owner_t *me, ngx_counters_users_t *users, uint64_t now,
-    ngx_counters_has_pt has, void *data)
+ngx_counters_ahead_mark_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, void *data)
 {
-    ngx_uint_t             n;
-    ngx_queue_t           *q;
-    ngx_counters_entry_t  *e;
+    ngx_counters_ahead_t  *ahead = data;
 
-    n = 0;
+    uint64_t  now;
 
-    for (q = ngx_queue_head(list);
-         q != ngx_queue_sentinel(list);
-         q = ngx_queue_next(q))
-    {
-        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
+    now = ahead->now;
 
-        if (e->user == 0
-            || bsearch(&e->user, users->elts, users->n, sizeof(uint64_t),
-                       ngx_counters_ahead_users_cmp)
-               == NULL)
-        {
-            continue;
-        }
-
-        ngx_counters_fade_stale_locked(e, now);
-
-        if (e->kind != NGX_COUNTERS_DATA) {
-            continue;
-        }
-
-        n++;
-
-        if (now < e->asked + NGX_COUNTERS_ACTIVE) {
-            (void) ngx_counters_ahead_refresh_locked(zone, e, me,
-                                                     NGX_COUNTERS_STALE, now,
-                                                     has, data);
-        }
+    if (e->user != ahead->user) {
+        return 0;
     }
 
-    return n;
+    ngx_counters_fade_stale_locked(zone, e, now);
+
+    if (e->kind != NGX_COUNTERS_DATA) {
+        return 0;
+    }
+
+    if (now < ngx_counters_asked(zone, e) + NGX_COUNTERS_ACTIVE) {
+        (void) ngx_counters_ahead_refresh_locked(zone, e, NGX_COUNTERS_STALE,
+                                                 ahead);
+    }
+
+    return 1;
 }
 
 

@@ -33,11 +33,4 @@ ngx_uint_t ngx_counters_tasks_mark(ngx_counters_zone_t *zone,
     ngx_counters_has_pt has, void *data);
 
 
-/* for the files of the zone: the mutex is held */
-
-/* how long before its end of life an entry is refreshed ahead, milliseconds */
-
-uint32_t ngx_counters_ahead_lead(ngx_counters_entry_t *e);
-
-
 #endif /* _NGX_COUNTERS_AHEAD_H_INCLUDED_ */

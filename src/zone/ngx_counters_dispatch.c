@@ -16,6 +16,7 @@
 #include "ngx_counters_shm.h"
 #include "ngx_counters_state.h"
 #include "ngx_counters_table.h"
+#include "ngx_counters_wheel.h"
 
 
 /*
@@ -27,6 +28,10 @@
 #define NGX_COUNTERS_BUSY         1000
 #define NGX_COUNTERS_PASS         256
 #define NGX_COUNTERS_PASS_WAIT    50
+
+/* calls looked at before the lock is let go, or for the company of one */
+#define NGX_COUNTERS_LOOK         32
+#define NGX_COUNTERS_LOOK_TOGETHER  128
 
 /*
  * A place in the queue is given up when nobody has asked for it so long, and
@@ -54,7 +59,7 @@ static ngx_uint_t ngx_counters_dispatch_size(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, uint64_t now);
 static ngx_uint_t ngx_counters_dispatch_mine(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, ngx_counters_owner_t *me);
-static ngx_uint_t ngx_counters_dispatch_queued(ngx_counters_zone_sh_t *sh);
+static ngx_uint_t ngx_counters_dispatch_queued(ngx_counters_vars_t *vars);
 static ngx_counters_entry_t *ngx_counters_dispatch_head_locked(
     ngx_counters_zone_t *zone, ngx_counters_owner_t *me, uint64_t now,
     ngx_uint_t *first, ngx_msec_t *delay);
@@ -64,11 +69,11 @@ static ngx_msec_t ngx_counters_dispatch_company_locked(
 static ngx_counters_entry_t *ngx_counters_dispatch_first_locked(
     ngx_counters_zone_t *zone, ngx_uint_t class, ngx_counters_owner_t *me,
     uint64_t now, ngx_msec_t *delay);
-static ngx_uint_t ngx_counters_dispatch_slow(ngx_counters_entry_t *e,
-    uint64_t now);
-static ngx_uint_t ngx_counters_dispatch_busy(ngx_counters_zone_sh_t *sh,
+static ngx_uint_t ngx_counters_dispatch_slow(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now);
+static ngx_uint_t ngx_counters_dispatch_busy(ngx_counters_vars_t *vars,
     ngx_uint_t slot, uint64_t now);
-static ngx_uint_t ngx_counters_dispatch_turn(ngx_counters_zone_sh_t *sh);
+static ngx_uint_t ngx_counters_dispatch_turn(ngx_counters_vars_t *vars);
 static ngx_int_t ngx_counters_dispatch_offer_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, uint64_t now, ngx_msec_t *delay,
     ngx_uint_t *slot);
@@ -92,9 +97,9 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
     ngx_int_t                rc;
     ngx_uint_t               first;
     ngx_counters_entry_t    *e;
-    ngx_counters_zone_sh_t  *sh;
+    ngx_counters_vars_t     *vars;
 
-    sh = zone->sh;
+    vars = &zone->sh->vars;
 
     ngx_counters_lock(zone);
 
@@ -106,8 +111,8 @@ again:
 
         /* only what may leave is offered: no worker is to blame for quota */
 
-        sh->offer = NULL;
-        rc = ngx_counters_dispatch_queued(sh) ? NGX_AGAIN : NGX_DONE;
+        vars->offer = 0;
+        rc = ngx_counters_dispatch_queued(vars) ? NGX_AGAIN : NGX_DONE;
         goto done;
     }
 
@@ -116,11 +121,11 @@ again:
     if (ngx_counters_quota_hold_locked(zone, NULL, NULL, 0, now, &until)
         != NGX_COUNTERS_OPEN)
     {
-        if (sh->hold == NGX_COUNTERS_LIMITED) {
-            sh->starved = now;
+        if (vars->hold == NGX_COUNTERS_LIMITED) {
+            vars->starved = now;
         }
 
-        sh->offer = NULL;
+        vars->offer = 0;
         *delay = ngx_max(until - now, 1);
         goto done;
     }
@@ -159,11 +164,13 @@ static ngx_uint_t
 ngx_counters_dispatch_size(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
     uint64_t now)
 {
-    ngx_uint_t  max;
+    ngx_uint_t              max;
+    ngx_counters_limits_t  *limits;
 
     max = zone->conf.batch >> e->split;
+    limits = ngx_counters_limits(zone, ngx_counters_cred(zone, e));
 
-    return (max && (uint64_t) e->cred->alone * 1000 <= now) ? max : 1;
+    return (max && (uint64_t) limits->alone * 1000 <= now) ? max : 1;
 }
 
 
@@ -171,20 +178,21 @@ static ngx_uint_t
 ngx_counters_dispatch_mine(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
     ngx_counters_owner_t *me)
 {
-    return e->pid == me->pid
-           || ngx_counters_zone_common(zone, e->cred->digest);
+    return ngx_counters_work(zone, e)->pid == me->pid
+           || ngx_counters_zone_common(zone,
+                                       ngx_counters_cred(zone, e)->digest);
 }
 
 
 static ngx_uint_t
-ngx_counters_dispatch_queued(ngx_counters_zone_sh_t *sh)
+ngx_counters_dispatch_queued(ngx_counters_vars_t *vars)
 {
     ngx_uint_t  i, n;
 
     n = 0;
 
     for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
-        n += sh->nqueued[i];
+        n += vars->nqueued[i];
     }
 
     return n;
@@ -206,7 +214,7 @@ ngx_counters_dispatch_head_locked(ngx_counters_zone_t *zone,
     ngx_uint_t             i, class;
     ngx_counters_entry_t  *e;
 
-    *first = ngx_counters_dispatch_turn(zone->sh);
+    *first = ngx_counters_dispatch_turn(&zone->sh->vars);
     *delay = NGX_COUNTERS_QUEUE_AGE;
 
     /* that of the turn, then all in their order */
@@ -238,7 +246,7 @@ ngx_counters_dispatch_head_locked(ngx_counters_zone_t *zone,
             if (class == NGX_COUNTERS_WAITING
                 || class == NGX_COUNTERS_UNKNOWN)
             {
-                zone->sh->starved = now;
+                zone->sh->vars.starved = now;
             }
         }
 
@@ -261,39 +269,45 @@ static ngx_msec_t
 ngx_counters_dispatch_company_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, uint64_t limit, uint64_t now)
 {
-    uint64_t               level, spent, until, joining;
-    uint32_t               half;
-    ngx_uint_t             max;
-    ngx_counters_entry_t  *last;
+    uint64_t                   level, spent, until, joining;
+    uint32_t                   half;
+    ngx_uint_t                 max;
+    ngx_counters_link_t       *q;
+    ngx_counters_turn_t       *turn;
+    ngx_counters_work_t       *work, *last;
+    ngx_counters_cred_node_t  *cred;
 
     max = ngx_counters_dispatch_size(zone, e, now);
+    work = ngx_counters_work(zone, e);
+    cred = ngx_counters_cred(zone, e);
+    turn = ngx_counters_turn(zone, cred);
 
     /* times of other workers may be a little ahead, the clock may be set */
 
-    if (max == 1 || e->cred->npending >= max
-        || now + NGX_COUNTERS_COMPANY < e->since)
+    if (max == 1 || turn->npending >= max
+        || now + NGX_COUNTERS_COMPANY < work->since)
     {
         return 0;
     }
 
     if (e->class == NGX_COUNTERS_AHEAD) {
-        half = ngx_counters_ahead_lead(e) / 2;
-        until = ngx_min(e->since + half, e->fetched + e->ttl - half);
+        half = ngx_counters_wheel_lead(e) / 2;
+        until = ngx_min(work->since + half, e->fetched + e->ttl - half);
 
     } else {
-        level = ngx_counters_bucket_level(&zone->sh->bucket,
+        level = ngx_counters_bucket_level(&zone->sh->vars.bucket,
                                           &zone->conf.bucket, now);
 
         spent = ngx_min(level, limit) * 1000 / limit;
 
         until = NGX_COUNTERS_COMPANY * spent * spent / 1000000
-                * (ngx_min(e->cred->nentries, max) - 1) / max;
-        until += e->since + zone->conf.batch_wait;
+                * (ngx_min(cred->nentries, max) - 1) / max;
+        until += work->since + zone->conf.batch_wait;
 
-        last = ngx_queue_data(ngx_queue_last(&e->cred->pending[e->class]),
-                              ngx_counters_entry_t, pending);
+        q = ngx_counters_list_last(zone, &turn->pending[e->class]);
+        last = ngx_counters_list_data(q, ngx_counters_work_t, pending);
 
-        joining = e->since + zone->conf.batch_wait * NGX_COUNTERS_JOINING;
+        joining = work->since + zone->conf.batch_wait * NGX_COUNTERS_JOINING;
         joining = ngx_min(joining, last->since + zone->conf.batch_wait);
 
         until = ngx_max(until, joining);
@@ -313,59 +327,75 @@ static ngx_counters_entry_t *
 ngx_counters_dispatch_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     ngx_counters_owner_t *me, uint64_t now, ngx_msec_t *delay)
 {
-    uint64_t                 wait, age, since;
-    ngx_uint_t               passed;
-    ngx_queue_t             *q, *queue;
-    ngx_counters_entry_t    *e;
-    ngx_counters_zone_sh_t  *sh;
+    uint64_t                   wait, age, since;
+    ngx_uint_t                 i, passed;
+    ngx_counters_vars_t       *vars;
+    ngx_counters_link_t       *q, *queue;
+    ngx_counters_work_t       *work;
+    ngx_counters_entry_t      *e;
+    ngx_counters_limits_t     *limits;
 
-    sh = zone->sh;
-    queue = &sh->queue[class];
-    passed = 0;
+    vars = &zone->sh->vars;
+    queue = &zone->sh->queue[class];
 
-    age = (class == NGX_COUNTERS_UNKNOWN && sh->trust == 0)
+    age = (class == NGX_COUNTERS_UNKNOWN && vars->trust == 0)
           ? NGX_COUNTERS_DOUBT_AGE : NGX_COUNTERS_QUEUE_AGE;
 
-    while (!ngx_queue_empty(queue) && passed < NGX_COUNTERS_PASS
-           && passed < sh->nqueued[class])
-    {
-        q = ngx_queue_head(queue);
-        e = ngx_queue_data(q, ngx_counters_entry_t, queue);
+    passed = 0;
+
+    for (i = 1; /* void */ ; i++) {
+
+        if (i % NGX_COUNTERS_LOOK == 0) {
+            ngx_counters_yield_locked(zone);
+
+        } else {
+            ngx_counters_commit_locked(zone);
+        }
+
+        if (passed == NGX_COUNTERS_PASS || passed >= vars->nqueued[class]) {
+            break;
+        }
+
+        q = ngx_counters_list_head(zone, queue);
+        work = ngx_counters_list_data(q, ngx_counters_work_t, queue);
+        e = ngx_counters_cell(zone, work->entry);
+        limits = ngx_counters_limits(zone, ngx_counters_cred(zone, e));
 
         /* a place is kept for as long as somebody asks */
 
-        since = (class == NGX_COUNTERS_UNKNOWN) ? e->since
-                                                : ngx_max(e->since, e->asked);
+        since = (class == NGX_COUNTERS_UNKNOWN)
+                ? work->since
+                : ngx_max(work->since, ngx_counters_asked(zone, e));
 
-        if (e->cred->hold[e->method] > now || now >= since + age) {
+        if (limits->hold[e->method] > now || now >= since + age) {
             ngx_counters_state_release_locked(zone, e);
             continue;
         }
 
         wait = NGX_COUNTERS_PASS_WAIT;
 
-        if (ngx_counters_dispatch_slow(e, now)) {
-            wait = e->cred->slow[e->method] - now;
+        if (ngx_counters_dispatch_slow(zone, e, now)) {
+            wait = limits->slow[e->method] - now;
 
         } else if (ngx_counters_dispatch_mine(zone, e, me)) {
             return e;
 
-        } else if (!ngx_counters_state_alive(e->pid)) {
+        } else if (!ngx_counters_state_alive(work->pid)) {
             ngx_counters_state_release_locked(zone, e);
             continue;
 
-        } else if (!ngx_counters_dispatch_busy(sh, e->slot, now)) {
+        } else if (!ngx_counters_dispatch_busy(vars, work->slot, now)) {
             return e;
         }
 
-        ngx_queue_remove(q);
-        ngx_queue_insert_tail(queue, q);
+        ngx_counters_list_remove(zone, q);
+        ngx_counters_list_insert_tail(zone, queue, q);
         passed++;
 
         *delay = ngx_min(*delay, wait);
     }
 
-    if (passed < sh->nqueued[class]) {
+    if (passed < vars->nqueued[class]) {
 
         /* the others are looked at next time */
 
@@ -379,28 +409,33 @@ ngx_counters_dispatch_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
 /* what nobody waits for is spread over the operating time that is left */
 
 static ngx_uint_t
-ngx_counters_dispatch_slow(ngx_counters_entry_t *e, uint64_t now)
+ngx_counters_dispatch_slow(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
+    uint64_t now)
 {
-    return e->cred->slow[e->method] > now
+    ngx_counters_limits_t  *limits;
+
+    limits = ngx_counters_limits(zone, ngx_counters_cred(zone, e));
+
+    return limits->slow[e->method] > now
            && (e->class == NGX_COUNTERS_STALE
                || e->class == NGX_COUNTERS_AHEAD);
 }
 
 
 static ngx_uint_t
-ngx_counters_dispatch_busy(ngx_counters_zone_sh_t *sh, ngx_uint_t slot,
+ngx_counters_dispatch_busy(ngx_counters_vars_t *vars, ngx_uint_t slot,
     uint64_t now)
 {
-    return (sh->busy & ((uint64_t) 1 << (slot % 64)))
-           && now < sh->busy_until
-           && sh->busy_until - now <= NGX_COUNTERS_BUSY;
+    return (vars->busy & ((uint64_t) 1 << (slot % 64)))
+           && now < vars->busy_until
+           && vars->busy_until - now <= NGX_COUNTERS_BUSY;
 }
 
 
 static ngx_uint_t
-ngx_counters_dispatch_turn(ngx_counters_zone_sh_t *sh)
+ngx_counters_dispatch_turn(ngx_counters_vars_t *vars)
 {
-    switch (sh->turn % NGX_COUNTERS_TURN) {
+    switch (vars->turn % NGX_COUNTERS_TURN) {
 
     case NGX_COUNTERS_TURN - 1:
         return NGX_COUNTERS_UNKNOWN;
@@ -426,30 +461,32 @@ static ngx_int_t
 ngx_counters_dispatch_offer_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, uint64_t now, ngx_msec_t *delay, ngx_uint_t *slot)
 {
-    ngx_counters_zone_sh_t  *sh;
+    ngx_uint_t            owner;
+    ngx_counters_vars_t  *vars;
 
-    sh = zone->sh;
+    vars = &zone->sh->vars;
+    owner = ngx_counters_work(zone, e)->slot;
 
-    if (sh->offer != e) {
-        sh->offer = e;
-        sh->offered = now;
+    if (vars->offer != e->work) {
+        vars->offer = e->work;
+        vars->offered = now;
     }
 
-    if (now >= sh->offered + NGX_COUNTERS_OFFER) {
-        sh->offer = NULL;
+    if (now >= vars->offered + NGX_COUNTERS_OFFER) {
+        vars->offer = 0;
 
-        if (now >= sh->busy_until) {
-            sh->busy = 0;
+        if (now >= vars->busy_until) {
+            vars->busy = 0;
         }
 
-        sh->busy |= (uint64_t) 1 << (e->slot % 64);
-        sh->busy_until = now + NGX_COUNTERS_BUSY;
+        vars->busy |= (uint64_t) 1 << (owner % 64);
+        vars->busy_until = now + NGX_COUNTERS_BUSY;
 
         return NGX_DECLINED;
     }
 
-    *slot = e->slot;
-    *delay = sh->offered + NGX_COUNTERS_OFFER - now;
+    *slot = owner;
+    *delay = vars->offered + NGX_COUNTERS_OFFER - now;
 
     return NGX_OK;
 }
@@ -464,42 +501,51 @@ ngx_counters_dispatch_leave_locked(ngx_counters_zone_t *zone,
 {
     uint64_t                   until, *slow;
     ngx_uint_t                 i, max;
-    ngx_counters_zone_sh_t    *sh;
+    ngx_counters_vars_t       *vars;
+    ngx_counters_limits_t     *limits;
     ngx_counters_cred_node_t  *cred;
 
-    sh = zone->sh;
-    cred = e->cred;
+    vars = &zone->sh->vars;
+    cred = ngx_counters_cred(zone, e);
+    limits = ngx_counters_limits(zone, cred);
 
     max = ngx_counters_dispatch_size(zone, e, now);
     until = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
 
-    (void) ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
+    (void) ngx_counters_bucket_take(&vars->bucket, &zone->conf.bucket, now,
                                     limit);
 
-    if (sh->hold != NGX_COUNTERS_OPEN) {
-        sh->probe = until;
+    if (vars->hold != NGX_COUNTERS_OPEN) {
+        vars->probe = until;
         max = 1;
     }
 
-    if (cred->probe & (1 << e->method)) {
-        cred->hold[e->method] = until;
-        cred->trying |= 1 << e->method;
+    if (limits->probe & (1 << e->method)) {
+        ngx_counters_save_record(zone, limits);
+        limits->hold[e->method] = until;
+        limits->trying |= 1 << e->method;
         max = 1;
     }
 
-    sh->turn++;
-    sh->offer = NULL;
+    vars->turn++;
+    vars->offer = 0;
 
     ngx_counters_dispatch_take_locked(zone, e, me, now, max, flight);
 
-    if (flight->n > 1 && cred->alone) {
+    if (cred->limits == 0) {
+        return;
+    }
+
+    ngx_counters_save_record(zone, limits);
+
+    if (flight->n > 1 && limits->alone) {
         /* they have rested: this one is to show whether they may go on */
-        cred->alone = until / 1000 + 1;
-        cred->trying |= 1 << NGX_COUNTERS_BATCHES;
+        limits->alone = until / 1000 + 1;
+        limits->trying |= 1 << NGX_COUNTERS_BATCHES;
     }
 
     for (i = 0; i < flight->n; i++) {
-        slow = &cred->slow[flight->keys[i].method];
+        slow = &limits->slow[flight->keys[i].method];
 
         if (*slow) {
             /* its answer tells when the next may follow */
@@ -516,12 +562,15 @@ ngx_counters_dispatch_take_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *head, ngx_counters_owner_t *me, uint64_t now,
     ngx_uint_t max, ngx_counters_flight_t *flight)
 {
-    ngx_uint_t                 class;
-    ngx_queue_t               *q, *next;
+    ngx_uint_t                 i, class;
+    ngx_counters_link_t       *q, *next, *pending;
+    ngx_counters_work_t       *work;
     ngx_counters_entry_t      *e;
+    ngx_counters_limits_t     *limits;
     ngx_counters_cred_node_t  *cred;
 
-    cred = head->cred;
+    cred = ngx_counters_cred(zone, head);
+    limits = ngx_counters_limits(zone, cred);
 
     ngx_memcpy(flight->cred, cred->digest, NGX_COUNTERS_DIGEST_LEN);
     flight->split = head->split;
@@ -529,19 +578,24 @@ ngx_counters_dispatch_take_locked(ngx_counters_zone_t *zone,
 
     ngx_counters_dispatch_fly_locked(zone, head, me, now, flight);
 
-    for (class = 0; class < NGX_COUNTERS_CLASSES; class++) {
+    i = 0;
 
-        for (q = ngx_queue_head(&cred->pending[class]);
-             q != ngx_queue_sentinel(&cred->pending[class])
-             && flight->n < max;
+    for (class = 0; class < NGX_COUNTERS_CLASSES && cred->turn; class++) {
+
+        pending = &ngx_counters_turn(zone, cred)->pending[class];
+
+        for (q = ngx_counters_list_head(zone, pending);
+             q != pending && flight->n < max && i < NGX_COUNTERS_LOOK_TOGETHER;
              q = next)
         {
-            next = ngx_queue_next(q);
-            e = ngx_queue_data(q, ngx_counters_entry_t, pending);
+            next = ngx_counters_list_next(zone, q);
+            work = ngx_counters_list_data(q, ngx_counters_work_t, pending);
+            e = ngx_counters_cell(zone, work->entry);
+            i++;
 
-            if (e->split == head->split && cred->hold[e->method] <= now
-                && !ngx_counters_dispatch_slow(e, now)
-                && !(cred->probe & (1 << e->method)))
+            if (e->split == head->split && limits->hold[e->method] <= now
+                && !ngx_counters_dispatch_slow(zone, e, now)
+                && !(limits->probe & (1 << e->method)))
             {
                 ngx_counters_dispatch_fly_locked(zone, e, me, now, flight);
             }
@@ -555,12 +609,21 @@ ngx_counters_dispatch_fly_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, ngx_counters_owner_t *me, uint64_t now,
     ngx_counters_flight_t *flight)
 {
-    ngx_counters_table_key_locked(e, &flight->keys[flight->n++]);
+    ngx_counters_cred_node_t  *cred;
+
+    cred = ngx_counters_cred(zone, e);
+
+    ngx_counters_table_key_locked(zone, e, &flight->keys[flight->n++]);
 
     ngx_counters_state_release_locked(zone, e);
     ngx_counters_state_own_locked(zone, e, me, NGX_COUNTERS_FLYING, now);
 
-    e->lease = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
-    zone->sh->nflying++;
-    e->cred->nflying++;
+    ngx_counters_work(zone, e)->lease = now + zone->conf.timeout
+                                        + NGX_COUNTERS_LEASE_SLACK;
+    zone->sh->vars.nflying++;
+
+    ngx_counters_save_record(zone, cred);
+    cred->nflying++;
+
+    ngx_counters_commit_locked(zone);
 }

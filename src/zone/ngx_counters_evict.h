@@ -24,15 +24,15 @@ void ngx_counters_zone_expire(ngx_counters_zone_t *zone, uint64_t now,
 
 /* for the files of the zone: the mutex is held */
 
-/* NULL when there is no room, even after others but "keep" have gone */
+/* one entry or credential goes, but not "keep"; NGX_DECLINED if none can */
 
-void *ngx_counters_evict_alloc_locked(ngx_counters_zone_t *zone, size_t size,
-    ngx_counters_entry_t *keep, uint64_t now);
+ngx_int_t ngx_counters_evict_one_locked(ngx_counters_zone_t *zone,
+    void *keep, uint64_t now);
 
 /* drops what has expired at the end of a list, looking at "n" at most */
 
 ngx_uint_t ngx_counters_evict_expire_locked(ngx_counters_zone_t *zone,
-    ngx_queue_t *list, uint64_t now, ngx_uint_t n);
+    ngx_counters_link_t *list, uint64_t now, ngx_uint_t n);
 
 
 #endif /* _NGX_COUNTERS_EVICT_H_INCLUDED_ */

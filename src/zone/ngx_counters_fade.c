@@ -12,23 +12,23 @@
 
 #include "ngx_counters_fade.h"
 #include "ngx_counters_shm.h"
+#include "ngx_counters_table.h"
+#include "ngx_counters_walk.h"
 
 
 /* how long all entries take to become stale, see ngx_counters_fade_t */
 #define NGX_COUNTERS_FADE_MIN        5000
 #define NGX_COUNTERS_FADE_MAX        60000
 
-/* so many in a row that are out of use: so are those behind them */
-#define NGX_COUNTERS_FADE_IDLE       64
 
-
-static uint32_t ngx_counters_fade_span_locked(ngx_counters_zone_t *zone,
+static uint32_t ngx_counters_fade_span(ngx_counters_zone_t *zone,
     uint64_t now);
 
 
 ngx_uint_t
 ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when, uint64_t now)
 {
+    uint32_t              span;
     ngx_uint_t            rc;
     ngx_counters_fade_t  *fade;
 
@@ -36,7 +36,10 @@ ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when, uint64_t now)
     when = ngx_min(when, now);
     rc = 1;
 
+    span = ngx_counters_fade_span(zone, now);
+
     ngx_counters_lock(zone);
+    ngx_counters_save_record(zone, fade);
 
     if (fade->since > now) {
 
@@ -55,7 +58,7 @@ ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when, uint64_t now)
     } else {
         fade->since = when;
         fade->next = 0;
-        fade->span = ngx_counters_fade_span_locked(zone, now);
+        fade->span = span;
     }
 
     ngx_counters_unlock(zone);
@@ -64,15 +67,50 @@ ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when, uint64_t now)
 }
 
 
+/* they are looked at when somebody asks for them, or their turn has come */
+
+ngx_uint_t
+ngx_counters_fade_all(ngx_counters_zone_t *zone, ngx_uint_t soft,
+    uint64_t when)
+{
+    ngx_uint_t            n;
+    ngx_counters_fade_t  *fade;
+    ngx_counters_vars_t  *vars;
+
+    fade = &zone->sh->fade;
+    vars = &zone->sh->vars;
+
+    /* what another node tells may have been overtaken */
+
+    n = (when < vars->newest) ? ngx_counters_walk_count(zone, when)
+                              : vars->ndata - vars->ndropped;
+
+    ngx_counters_lock(zone);
+    ngx_counters_save_record(zone, fade);
+
+    fade->purges++;
+
+    if (soft) {
+        fade->stale = ngx_max(fade->stale, when);
+
+    } else {
+        fade->dropped = ngx_max(fade->dropped, when);
+        vars->ndropped = ngx_min(vars->ndropped + n, vars->ndata);
+    }
+
+    ngx_counters_unlock(zone);
+
+    return n;
+}
+
+
 /* the managed webhook's entries share requests, others are taken to need one */
 
 static uint32_t
-ngx_counters_fade_span_locked(ngx_counters_zone_t *zone, uint64_t now)
+ngx_counters_fade_span(ngx_counters_zone_t *zone, uint64_t now)
 {
-    uint64_t               rate, common, others, span;
-    ngx_uint_t             idle;
-    ngx_queue_t           *q;
-    ngx_counters_entry_t  *e;
+    uint64_t               rate, span;
+    ngx_counters_active_t  active;
 
     rate = (uint64_t) zone->conf.bucket.rate * (100 - zone->conf.reserve)
            / 100;
@@ -81,34 +119,12 @@ ngx_counters_fade_span_locked(ngx_counters_zone_t *zone, uint64_t now)
         return NGX_COUNTERS_FADE_MIN;
     }
 
-    common = 0;
-    others = 0;
-
-    for (q = ngx_queue_head(&zone->sh->lru), idle = 0;
-         q != ngx_queue_sentinel(&zone->sh->lru)
-         && idle < NGX_COUNTERS_FADE_IDLE;
-         q = ngx_queue_next(q))
-    {
-        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
-
-        if (e->asked + NGX_COUNTERS_ACTIVE < now) {
-            idle++;
-            continue;
-        }
-
-        idle = 0;
-
-        if (ngx_counters_zone_common(zone, e->cred->digest)) {
-            common++;
-
-        } else {
-            others++;
-        }
-    }
+    ngx_counters_walk_active(zone, now, NGX_COUNTERS_ACTIVE, &active);
 
     /* thousandths of a request a second */
 
-    span = (others + common / zone->conf.batch + 1) * 1000 * 1000 / rate;
+    span = (active.others + active.common / zone->conf.batch + 1)
+           * 1000 * 1000 / rate;
 
     return (uint32_t) ngx_max(NGX_COUNTERS_FADE_MIN,
                               ngx_min(span, NGX_COUNTERS_FADE_MAX));
@@ -119,20 +135,51 @@ void
 ngx_counters_fade_locked(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
     uint64_t now)
 {
+    uint64_t              marked;
     ngx_counters_fade_t  *fade;
 
     fade = &zone->sh->fade;
 
     if (fade->next && now >= fade->since + fade->span) {
+        ngx_counters_save_record(zone, fade);
+
         fade->since = fade->next;
         fade->next = 0;
     }
 
-    if (e->kind == NGX_COUNTERS_DATA && e->marked == 0
-        && e->fetched < fade->since
-        && now >= fade->since + e->node.key % fade->span)
+    if (e->kind == NGX_COUNTERS_EMPTY) {
+        return;
+    }
+
+    if (ngx_counters_dropped(zone, e)) {
+        ngx_counters_table_clear_locked(zone, e, now);
+        return;
+    }
+
+    if (e->marked) {
+        return;
+    }
+
+    marked = 0;
+
+    if (e->purges != fade->purges && e->fetched <= fade->stale) {
+        marked = fade->stale;
+
+        /* what is asked for since, be it in the same millisecond, is not */
+
+        marked -= (e->state == NGX_COUNTERS_IDLE
+                   || ngx_counters_work(zone, e)->purges == fade->purges);
+
+    } else if (e->kind == NGX_COUNTERS_DATA && e->fetched < fade->since
+               && now >= ngx_counters_fade_at(fade->since, fade->span,
+                                           e->hash))
     {
-        e->marked = fade->since;
+        marked = fade->since;
+    }
+
+    if (marked) {
+        ngx_counters_edit_entry(zone, e);
+        e->marked = marked;
     }
 }
 
@@ -140,7 +187,8 @@ ngx_counters_fade_locked(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
 /* marks of other nodes may be told out of order */
 
 void
-ngx_counters_fade_stale_locked(ngx_counters_entry_t *e, uint64_t when)
+ngx_counters_fade_stale_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t when)
 {
     if (e->state == NGX_COUNTERS_IDLE) {
 
@@ -149,6 +197,7 @@ ngx_counters_fade_stale_locked(ngx_counters_entry_t *e, uint64_t when)
         when--;
     }
 
+    ngx_counters_edit_entry(zone, e);
     e->marked = ngx_max(e->marked, when);
 }
 
@@ -164,17 +213,24 @@ ngx_counters_fade_mark_locked(ngx_counters_zone_t *zone,
 {
     uint64_t              marked;
     ngx_counters_fade_t  *fade;
+    ngx_counters_work_t  *work;
+
+    fade = &zone->sh->fade;
+    work = ngx_counters_work(zone, e);
 
     marked = e->marked;
+
+    if (work->purges != fade->purges) {
+        marked = ngx_max(marked, fade->stale);
+        marked = ngx_max(marked, fade->dropped);
+    }
 
     if (answer->origin == NGX_COUNTERS_FROM_REDIS) {
         return (marked >= answer->fetched) ? marked : 0;
     }
 
-    fade = &zone->sh->fade;
-
     marked = ngx_max(marked, fade->since);
     marked = ngx_max(marked, fade->next);
 
-    return (marked >= e->since) ? marked : 0;
+    return (marked >= work->since) ? marked : 0;
 }

@@ -22,8 +22,16 @@
 ngx_uint_t ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when,
     uint64_t now);
 
+/*
+ * Drops all that was fetched until "when", or with "soft" marks it stale: at
+ * once, however much it is.  Returns how many there were.
+ */
 
-/* for the files of the zone: the mutex is held */
+ngx_uint_t ngx_counters_fade_all(ngx_counters_zone_t *zone, ngx_uint_t soft,
+    uint64_t when);
+
+
+/* for the files of the zone: the lock is held */
 
 /*
  * Marks the entry stale, as it was at "when".  What is on its way was asked
@@ -31,9 +39,10 @@ ngx_uint_t ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when,
  * not.
  */
 
-void ngx_counters_fade_stale_locked(ngx_counters_entry_t *e, uint64_t when);
+void ngx_counters_fade_stale_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t when);
 
-/* marks the entry if the zone's fading has come to it */
+/* marks the entry if the zone's fading has come to it, or clears it */
 
 void ngx_counters_fade_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, uint64_t now);

@@ -1,29 +1,253 @@
 
 /*
  * Copyright (C) The nginx counters module authors
- *
- * What comes into the zone: entries, credentials and answers, at the cost of
- * others when there is no room.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_counters_cells.h"
 #include "ngx_counters_evict.h"
 #include "ngx_counters_fill.h"
-#include "ngx_counters_shm.h"
 #include "ngx_counters_table.h"
+#include "ngx_counters_wheel.h"
 
 
 /* looked at for the same header lines */
-#define NGX_COUNTERS_HEADERS  4
+#define NGX_COUNTERS_HEADERS     4
+
+/* while the lock is held: cells taken for an answer, others that go for it */
+#define NGX_COUNTERS_FILL_CELLS  128
+#define NGX_COUNTERS_FILL_EVICT  16
 
 
-static ngx_counters_headers_t *ngx_counters_fill_headers_locked(
-    ngx_counters_zone_t *zone, ngx_counters_entry_t *e, ngx_str_t *lines,
-    uint64_t now);
-static void ngx_counters_fill_etag(u_char *out, ngx_str_t *body);
+static ngx_uint_t ngx_counters_fill_cells_locked(ngx_counters_zone_t *zone,
+    ngx_counters_draft_t *draft, uint32_t n, uint64_t now, ngx_uint_t *gone);
+static uint32_t ngx_counters_fill_headers_locked(ngx_counters_zone_t *zone,
+    ngx_str_t *lines, ngx_counters_fill_t *fill, uint64_t now);
+static ngx_counters_headers_t *ngx_counters_fill_same_locked(
+    ngx_counters_zone_t *zone, ngx_str_t *lines);
+static void *ngx_counters_fill_record_locked(ngx_counters_zone_t *zone,
+    void *keep, uint64_t now);
+static uint64_t ngx_counters_fill_hash(ngx_str_t *body);
+
+
+void
+ngx_counters_fill_draft(ngx_counters_zone_t *zone, ngx_counters_fill_t *fill,
+    ngx_counters_answer_in_t *answer, uint64_t now)
+{
+    ngx_uint_t  same;
+
+    fill->headers = NULL;
+    fill->body = ngx_counters_fill_copy(zone, &answer->body, now);
+
+    if (fill->body == NULL) {
+        return;
+    }
+
+    fill->etag = ngx_counters_fill_hash(&answer->body);
+
+    ngx_counters_lock(zone);
+    same = (ngx_counters_fill_same_locked(zone, &answer->headers) != NULL);
+    ngx_counters_unlock(zone);
+
+    if (!same) {
+        fill->headers = ngx_counters_fill_copy(zone, &answer->headers, now);
+    }
+}
+
+
+ngx_counters_draft_t *
+ngx_counters_fill_copy(ngx_counters_zone_t *zone, ngx_str_t *data,
+    uint64_t now)
+{
+    uint32_t               n;
+    ngx_uint_t             took, gone;
+    ngx_counters_draft_t  *draft;
+
+    n = ngx_counters_cells_for(data->len);
+
+    if (n > ngx_counters_cells_free(zone) && n > zone->sh->ncells / 4) {
+
+        /* one answer must not turn the whole zone out */
+        return NULL;
+    }
+
+    ngx_counters_lock(zone);
+    draft = ngx_counters_cells_draft_locked(zone);
+    ngx_counters_unlock(zone);
+
+    if (draft == NULL) {
+        return NULL;
+    }
+
+    while (n) {
+        ngx_counters_lock(zone);
+
+        took = ngx_counters_fill_cells_locked(zone, draft, n, now, &gone);
+
+        if (took == 0 && gone == 0) {
+            ngx_counters_cells_drop_locked(zone, draft);
+            draft = NULL;
+            n = took;
+        }
+
+        ngx_counters_unlock(zone);
+
+        n -= took;
+    }
+
+    if (draft) {
+        ngx_counters_cells_write(zone, draft->body, data);
+    }
+
+    return draft;
+}
+
+
+static ngx_uint_t
+ngx_counters_fill_cells_locked(ngx_counters_zone_t *zone,
+    ngx_counters_draft_t *draft, uint32_t n, uint64_t now, ngx_uint_t *gone)
+{
+    n = ngx_min(n, NGX_COUNTERS_FILL_CELLS);
+
+    for (*gone = 0; *gone < NGX_COUNTERS_FILL_EVICT; (*gone)++) {
+
+        if (ngx_counters_cells_free(zone) >= n
+            || ngx_counters_evict_one_locked(zone, NULL, now) != NGX_OK)
+        {
+            break;
+        }
+
+        /* what is written into their cells cannot be undone */
+
+        ngx_counters_commit_locked(zone);
+    }
+
+    return ngx_counters_cells_extend_locked(zone, draft, n);
+}
+
+
+void
+ngx_counters_fill_end_locked(ngx_counters_zone_t *zone,
+    ngx_counters_fill_t *fill)
+{
+    if (fill->body) {
+        ngx_counters_cells_drop_locked(zone, fill->body);
+    }
+
+    if (fill->headers) {
+        ngx_counters_cells_drop_locked(zone, fill->headers);
+    }
+}
+
+
+ngx_int_t
+ngx_counters_fill_locked(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
+    ngx_counters_answer_in_t *answer, ngx_counters_fill_t *fill, uint64_t now)
+{
+    uint32_t  headers;
+
+    if (fill->body == NULL) {
+        return NGX_ERROR;
+    }
+
+    headers = ngx_counters_fill_headers_locked(zone, &answer->headers, fill,
+                                               now);
+    if (headers == 0) {
+        return NGX_ERROR;
+    }
+
+    ngx_counters_edit_entry(zone, e);
+    ngx_counters_table_clear_locked(zone, e, now);
+
+    e->body = ngx_counters_cells_done_locked(zone, fill->body);
+    fill->body = NULL;
+
+    e->headers = headers;
+    e->len = answer->body.len;
+    e->etag = fill->etag;
+    e->kind = answer->kind;
+    e->origin = answer->origin;
+    e->status = answer->status;
+    e->fetched = answer->fetched;
+    e->ttl = answer->ttl;
+    e->marked = 0;
+    e->purges = zone->sh->fade.purges;
+
+    zone->sh->vars.newest = ngx_max(zone->sh->vars.newest, e->fetched);
+
+    ngx_counters_table_place_locked(zone, e, e->kind == NGX_COUNTERS_DATA,
+                                    now);
+
+    if (e->listed) {
+        zone->sh->vars.ndata++;
+        ngx_counters_wheel_insert_locked(zone, e);
+    }
+
+    return NGX_OK;
+}
+
+
+static uint32_t
+ngx_counters_fill_headers_locked(ngx_counters_zone_t *zone, ngx_str_t *lines,
+    ngx_counters_fill_t *fill, uint64_t now)
+{
+    ngx_counters_headers_t  *headers;
+
+    headers = ngx_counters_fill_same_locked(zone, lines);
+
+    if (headers) {
+        ngx_counters_save_record(zone, headers);
+        ngx_counters_list_remove(zone, &headers->queue);
+
+    } else {
+        if (fill->headers == NULL) {
+            return 0;
+        }
+
+        headers = ngx_counters_fill_record_locked(zone, NULL, now);
+        if (headers == NULL) {
+            return 0;
+        }
+
+        headers->len = lines->len;
+        headers->body = ngx_counters_cells_done_locked(zone, fill->headers);
+        fill->headers = NULL;
+    }
+
+    headers->refs++;
+    ngx_counters_list_insert_head(zone, &zone->sh->headers, &headers->queue);
+
+    return ngx_counters_ref(zone, headers);
+}
+
+
+static ngx_counters_headers_t *
+ngx_counters_fill_same_locked(ngx_counters_zone_t *zone, ngx_str_t *lines)
+{
+    ngx_uint_t               i;
+    ngx_counters_link_t     *q;
+    ngx_counters_headers_t  *headers;
+
+    q = ngx_counters_list_head(zone, &zone->sh->headers);
+
+    for (i = 0; i < NGX_COUNTERS_HEADERS && q != &zone->sh->headers; i++) {
+
+        headers = ngx_counters_list_data(q, ngx_counters_headers_t, queue);
+
+        if (headers->len == lines->len
+            && ngx_counters_cells_same(zone, headers->body, lines))
+        {
+            return headers;
+        }
+
+        q = ngx_counters_list_next(zone, q);
+    }
+
+    return NULL;
+}
 
 
 ngx_counters_entry_t *
@@ -31,13 +255,10 @@ ngx_counters_fill_insert_locked(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key, uint64_t now)
 {
     ngx_counters_entry_t      *e;
-    ngx_counters_zone_sh_t    *sh;
     ngx_counters_cred_node_t  *cred;
 
-    sh = zone->sh;
-
-    (void) ngx_counters_evict_expire_locked(zone, &sh->lru, now, 1);
-    (void) ngx_counters_evict_expire_locked(zone, &sh->bare, now, 2);
+    (void) ngx_counters_evict_expire_locked(zone, &zone->sh->lru, now, 1);
+    (void) ngx_counters_evict_expire_locked(zone, &zone->sh->bare, now, 2);
 
     cred = ngx_counters_fill_cred_locked(zone, key->cred, now);
     if (cred == NULL) {
@@ -46,27 +267,24 @@ ngx_counters_fill_insert_locked(ngx_counters_zone_t *zone,
 
     /* counted first, so that making room cannot free it */
 
-    ngx_counters_table_join_locked(cred);
+    ngx_counters_table_join_locked(zone, cred);
 
-    e = ngx_counters_evict_alloc_locked(zone, sizeof(ngx_counters_entry_t),
-                                        NULL, now);
+    e = ngx_counters_fill_record_locked(zone, NULL, now);
     if (e == NULL) {
         ngx_counters_table_leave_locked(zone, cred, now);
         return NULL;
     }
 
-    ngx_memzero(e, sizeof(ngx_counters_entry_t));
-
-    e->node.key = ngx_counters_key_hash(key);
+    e->hash = ngx_counters_key_hash(key);
     e->user = key->user;
     e->group = key->group;
     e->method = key->method;
     e->type = key->type;
-    e->cred = cred;
-    e->since = now;
-    e->asked = now;
+    e->cred = ngx_counters_ref(zone, cred);
 
-    ngx_counters_table_link_locked(zone, e);
+    zone->slots[ngx_counters_ref(zone, e)].asked = now / 1000;
+
+    ngx_counters_table_link_locked(zone, e, now);
 
     return e;
 }
@@ -76,39 +294,32 @@ ngx_counters_cred_node_t *
 ngx_counters_fill_cred_locked(ngx_counters_zone_t *zone,
     const u_char *digest, uint64_t now)
 {
-    ngx_uint_t                 i;
     ngx_counters_cred_node_t  *cred;
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
     if (cred) {
+        ngx_counters_save_record(zone, cred);
 
         if (cred->nentries == 0) {
             cred->used = now;
-            ngx_queue_remove(&cred->idle);
-            ngx_queue_insert_head(&zone->sh->idle, &cred->idle);
+            ngx_counters_list_remove(zone, &cred->idle);
+            ngx_counters_list_insert_head(zone, &zone->sh->idle,
+                                          &cred->idle);
         }
 
         return cred;
     }
 
-    cred = ngx_counters_evict_alloc_locked(zone,
-                                           sizeof(ngx_counters_cred_node_t),
-                                           NULL, now);
+    cred = ngx_counters_fill_record_locked(zone, NULL, now);
     if (cred == NULL) {
         return NULL;
     }
 
-    ngx_memzero(cred, sizeof(ngx_counters_cred_node_t));
     ngx_memcpy(cred->digest, digest, NGX_COUNTERS_DIGEST_LEN);
-    ngx_memcpy(&cred->node.key, digest, sizeof(ngx_rbtree_key_t));
 
     cred->used = now;
-    ngx_queue_init(&cred->entries);
-
-    for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
-        ngx_queue_init(&cred->pending[i]);
-    }
+    ngx_counters_list_init(zone, &cred->entries);
 
     ngx_counters_table_link_cred_locked(zone, cred);
 
@@ -116,115 +327,121 @@ ngx_counters_fill_cred_locked(ngx_counters_zone_t *zone,
 }
 
 
-ngx_int_t
-ngx_counters_fill_locked(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
-    ngx_counters_answer_in_t *answer, uint64_t now)
+ngx_counters_work_t *
+ngx_counters_fill_work_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now)
 {
-    ngx_counters_blob_t     *blob;
-    ngx_counters_headers_t  *headers;
+    ngx_counters_work_t  *work;
 
-    ngx_counters_table_clear_locked(zone, e);
-    e->marked = 0;
+    if (e->work) {
+        work = ngx_counters_work(zone, e);
+        ngx_counters_save_record(zone, work);
 
-    headers = ngx_counters_fill_headers_locked(zone, e, &answer->headers, now);
-    if (headers == NULL) {
-        return NGX_ERROR;
+        return work;
     }
 
-    blob = ngx_counters_evict_alloc_locked(zone,
-                                           offsetof(ngx_counters_blob_t, data)
-                                           + answer->body.len, e, now);
-    if (blob == NULL) {
-        ngx_counters_table_leave_headers_locked(zone, headers);
-        return NGX_ERROR;
+    work = ngx_counters_fill_record_locked(zone, e, now);
+
+    if (work) {
+        ngx_counters_edit_entry(zone, e);
+
+        e->work = ngx_counters_ref(zone, work);
+        work->entry = ngx_counters_ref(zone, e);
     }
 
-    blob->headers = headers;
-    blob->len = answer->body.len;
-
-    ngx_memcpy(blob->data, answer->body.data, answer->body.len);
-
-    ngx_counters_fill_etag(blob->etag, &answer->body);
-
-    e->blob = blob;
-    e->kind = answer->kind;
-    e->origin = answer->origin;
-    e->status = answer->status;
-    e->fetched = answer->fetched;
-    e->ttl = answer->ttl;
-
-    ngx_queue_remove(&e->lru);
-    e->listed = (e->kind == NGX_COUNTERS_DATA);
-    ngx_queue_insert_head(e->listed ? &zone->sh->lru : &zone->sh->bare,
-                          &e->lru);
-
-    if (e->listed) {
-        ngx_queue_insert_tail(&zone->sh->ages[e->method], &e->age);
-    }
-
-    return NGX_OK;
+    return work;
 }
 
 
-static ngx_counters_headers_t *
-ngx_counters_fill_headers_locked(ngx_counters_zone_t *zone,
-    ngx_counters_entry_t *e, ngx_str_t *lines, uint64_t now)
+ngx_counters_limits_t *
+ngx_counters_fill_limits_locked(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred, uint64_t now)
 {
-    size_t                   size;
-    ngx_uint_t               i;
-    ngx_queue_t             *q;
-    ngx_counters_headers_t  *headers;
+    ngx_counters_limits_t  *limits;
 
-    q = ngx_queue_head(&zone->sh->headers);
+    if (cred->limits) {
+        limits = ngx_counters_limits(zone, cred);
+        ngx_counters_save_record(zone, limits);
 
-    for (i = 0; i < NGX_COUNTERS_HEADERS; i++) {
-
-        if (q == ngx_queue_sentinel(&zone->sh->headers)) {
-            break;
-        }
-
-        headers = ngx_queue_data(q, ngx_counters_headers_t, queue);
-        q = ngx_queue_next(q);
-
-        if (headers->len == lines->len
-            && ngx_memcmp(headers->data, lines->data, lines->len) == 0)
-        {
-            ngx_queue_remove(&headers->queue);
-            goto found;
-        }
+        return limits;
     }
 
-    /* of an entry's size, so that an entry which goes makes room for them */
+    limits = ngx_counters_fill_record_locked(zone, cred, now);
 
-    size = offsetof(ngx_counters_headers_t, data) + lines->len;
-    size = ngx_max(size, sizeof(ngx_counters_entry_t));
+    if (limits) {
+        ngx_counters_save_record(zone, cred);
+        cred->limits = ngx_counters_ref(zone, limits);
+    }
 
-    headers = ngx_counters_evict_alloc_locked(zone, size, e, now);
-    if (headers == NULL) {
+    return limits;
+}
+
+
+ngx_counters_turn_t *
+ngx_counters_fill_turn_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now)
+{
+    ngx_uint_t                 i;
+    ngx_counters_turn_t       *turn;
+    ngx_counters_cred_node_t  *cred;
+
+    cred = ngx_counters_cred(zone, e);
+
+    if (cred->turn) {
+        turn = ngx_counters_turn(zone, cred);
+        ngx_counters_save_record(zone, turn);
+
+        return turn;
+    }
+
+    turn = ngx_counters_fill_record_locked(zone, e, now);
+    if (turn == NULL) {
         return NULL;
     }
 
-    headers->refs = 0;
-    headers->len = lines->len;
-    ngx_memcpy(headers->data, lines->data, lines->len);
+    for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
+        ngx_counters_list_init(zone, &turn->pending[i]);
+    }
 
-found:
+    turn->cred = ngx_counters_ref(zone, cred);
 
-    headers->refs++;
-    ngx_queue_insert_head(&zone->sh->headers, &headers->queue);
+    ngx_counters_save_record(zone, cred);
+    cred->turn = ngx_counters_ref(zone, turn);
 
-    return headers;
+    return turn;
+}
+
+
+static void *
+ngx_counters_fill_record_locked(ngx_counters_zone_t *zone, void *keep,
+    uint64_t now)
+{
+    void        *record;
+    ngx_uint_t   i;
+
+    for (i = 0; i < NGX_COUNTERS_FILL_EVICT; i++) {
+
+        record = ngx_counters_cells_take_locked(zone);
+        if (record) {
+            return record;
+        }
+
+        if (ngx_counters_evict_one_locked(zone, keep, now) != NGX_OK) {
+            return NULL;
+        }
+    }
+
+    return NULL;
 }
 
 
 /*
- * Tells the successive answers to one call apart, and is computed under the
- * mutex, where MD5 would take longer than all the rest: a lane of xxHash64.
- * Every step is one to one in the word taken in and in the hash so far.
+ * Tells the successive answers to one call apart: a lane of xxHash64.  Every
+ * step is one to one in the word taken in and in the hash so far.
  */
 
-static void
-ngx_counters_fill_etag(u_char *out, ngx_str_t *body)
+static uint64_t
+ngx_counters_fill_hash(ngx_str_t *body)
 {
     u_char    *p;
     size_t     left, n;
@@ -249,7 +466,12 @@ ngx_counters_fill_etag(u_char *out, ngx_str_t *body)
         hash = (hash << 31 | hash >> 33) * 0xc2b2ae3d27d4eb4fULL;
     }
 
-    hash ^= hash >> 32;
+    return hash ^ hash >> 32;
+}
 
-    ngx_counters_hex(out, (u_char *) &hash, NGX_COUNTERS_ETAG_LEN / 2);
+
+void
+ngx_counters_fill_etag(u_char *out, uint64_t etag)
+{
+    ngx_counters_hex(out, (u_char *) &etag, NGX_COUNTERS_ETAG_LEN / 2);
 }

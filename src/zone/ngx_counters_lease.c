@@ -41,7 +41,8 @@ static ngx_counters_class_e ngx_counters_lease_class_locked(
 static ngx_uint_t ngx_counters_lease_places(ngx_counters_zone_t *zone,
     ngx_uint_t class);
 static ngx_uint_t ngx_counters_lease_answer_locked(ngx_counters_zone_t *zone,
-    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer, uint64_t now);
+    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer,
+    ngx_counters_fill_t *fill, uint64_t now);
 
 
 ngx_int_t
@@ -50,6 +51,7 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 {
     ngx_int_t              rc;
     ngx_uint_t             class;
+    ngx_counters_work_t   *work;
     ngx_counters_entry_t  *e;
 
     ngx_counters_lock(zone);
@@ -79,10 +81,17 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         goto done;
     }
 
+    work = ngx_counters_fill_work_locked(zone, e, now);
+    if (work == NULL) {
+        rc = NGX_ERROR;
+        goto done;
+    }
+
+    ngx_counters_edit_entry(zone, e);
     ngx_counters_state_lapse_locked(zone, e, now);
 
     if (ask->check && e->state != NGX_COUNTERS_IDLE
-        && !ngx_counters_state_alive(e->pid))
+        && !ngx_counters_state_alive(work->pid))
     {
         ngx_counters_state_release_locked(zone, e);
     }
@@ -90,12 +99,12 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     /* the one who asks first too: another worker may fetch for it */
 
     if (ask->wait) {
-        e->wake |= (uint64_t) 1 << (me->slot % 64);
+        work->wake |= (uint64_t) 1 << (me->slot % 64);
     }
 
     if (e->state == NGX_COUNTERS_IDLE) {
         ngx_counters_state_own_locked(zone, e, me, NGX_COUNTERS_LEASED, now);
-        e->lease = now + ask->lease;
+        work->lease = now + ask->lease;
         e->force = ask->force;
         rc = NGX_OK;
         goto done;
@@ -110,7 +119,10 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
         if (class < e->class) {
             ngx_counters_state_release_locked(zone, e);
-            ngx_counters_state_queue_locked(zone, e, class, 0);
+
+            if (ngx_counters_fill_turn_locked(zone, e, now)) {
+                ngx_counters_state_queue_locked(zone, e, class, 0);
+            }
         }
     }
 
@@ -129,15 +141,15 @@ done:
 static ngx_uint_t
 ngx_counters_lease_place_locked(ngx_counters_zone_t *zone, const u_char *digest)
 {
-    ngx_uint_t               class;
-    ngx_counters_zone_sh_t  *sh;
+    ngx_uint_t            class;
+    ngx_counters_vars_t  *vars;
 
-    sh = zone->sh;
+    vars = &zone->sh->vars;
 
     /* room for anybody: no need to look who it is */
 
-    if (sh->nqueued[NGX_COUNTERS_WAITING] + sh->nqueued[NGX_COUNTERS_UNKNOWN]
-        + sh->nleased < ngx_counters_lease_places(zone, NGX_COUNTERS_UNKNOWN))
+    if (vars->nqueued[NGX_COUNTERS_WAITING] + vars->nqueued[NGX_COUNTERS_UNKNOWN]
+        + vars->nleased < ngx_counters_lease_places(zone, NGX_COUNTERS_UNKNOWN))
     {
         return 1;
     }
@@ -145,8 +157,8 @@ ngx_counters_lease_place_locked(ngx_counters_zone_t *zone, const u_char *digest)
     class = ngx_counters_state_class_locked(zone, digest,
                          ngx_counters_table_find_cred_locked(zone, digest));
 
-    return sh->nqueued[class] < ngx_counters_lease_places(zone, class)
-           && sh->nqueued[class] + sh->nleased
+    return vars->nqueued[class] < ngx_counters_lease_places(zone, class)
+           && vars->nqueued[class] + vars->nleased
               < ngx_counters_lease_places(zone, NGX_COUNTERS_WAITING);
 }
 
@@ -161,7 +173,11 @@ static ngx_counters_class_e
 ngx_counters_lease_class_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, ngx_counters_class_e class, uint64_t now)
 {
-    if (ngx_counters_state_class_locked(zone, e->cred->digest, e->cred)
+    ngx_counters_cred_node_t  *cred;
+
+    cred = ngx_counters_cred(zone, e);
+
+    if (ngx_counters_state_class_locked(zone, cred->digest, cred)
         == NGX_COUNTERS_UNKNOWN)
     {
         return NGX_COUNTERS_UNKNOWN;
@@ -200,24 +216,25 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ngx_counters_owner_t *me, ngx_counters_class_e class, ngx_uint_t split,
     uint64_t now)
 {
-    ngx_int_t                rc;
-    ngx_uint_t               front;
-    ngx_counters_entry_t    *e;
-    ngx_counters_zone_sh_t  *sh;
+    ngx_int_t                  rc;
+    ngx_uint_t                 front;
+    ngx_counters_work_t       *work;
+    ngx_counters_entry_t      *e;
 
-    sh = zone->sh;
     rc = NGX_DECLINED;
 
     ngx_counters_lock(zone);
 
     e = ngx_counters_table_find_locked(zone, key);
 
-    if (e == NULL || e->pid != me->pid
+    if (e == NULL || ngx_counters_work(zone, e)->pid != me->pid
         || (e->state != NGX_COUNTERS_LEASED
             && e->state != NGX_COUNTERS_FLYING))
     {
         goto done;
     }
+
+    ngx_counters_edit_entry(zone, e);
 
     front = (e->state == NGX_COUNTERS_FLYING);
 
@@ -226,8 +243,12 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     class = front ? e->class
                   : ngx_counters_lease_class_locked(zone, e, class, now);
 
-    if (sh->nqueued[class] >= ngx_counters_lease_places(zone, class)) {
-        e->since = now;
+    if (zone->sh->vars.nqueued[class] >= ngx_counters_lease_places(zone, class)
+        || ngx_counters_fill_turn_locked(zone, e, now) == NULL)
+    {
+        work = ngx_counters_fill_work_locked(zone, e, now);
+        work->since = now;
+
         rc = NGX_BUSY;
         goto done;
     }
@@ -250,10 +271,18 @@ ngx_counters_zone_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ngx_uint_t *stored)
 {
     uint64_t               wake;
+    ngx_counters_fill_t    fill;
+    ngx_counters_work_t   *work;
     ngx_counters_entry_t  *e;
 
     wake = 0;
     *stored = 0;
+
+    ngx_memzero(&fill, sizeof(ngx_counters_fill_t));
+
+    if (answer) {
+        ngx_counters_fill_draft(zone, &fill, answer, now);
+    }
 
     ngx_counters_lock(zone);
 
@@ -264,25 +293,34 @@ ngx_counters_zone_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
      * for before a purge or a refusal is not known any more.
      */
 
-    if (e == NULL || e->state == NGX_COUNTERS_IDLE || e->pid != me->pid) {
+    if (e == NULL || e->state == NGX_COUNTERS_IDLE
+        || ngx_counters_work(zone, e)->pid != me->pid)
+    {
         goto done;
     }
 
+    ngx_counters_edit_entry(zone, e);
+    work = ngx_counters_fill_work_locked(zone, e, now);
+
     if (answer) {
         e->forced = e->force;
-        *stored = ngx_counters_lease_answer_locked(zone, e, answer, now);
+        *stored = ngx_counters_lease_answer_locked(zone, e, answer, &fill,
+                                                   now);
     }
 
     e->force = 0;
 
     ngx_counters_state_release_locked(zone, e);
-    e->since = now;
+    work->since = now;
 
-    wake = e->wake;
-    e->wake = 0;
+    wake = work->wake;
+    work->wake = 0;
+
+    ngx_counters_state_rest_locked(zone, e);
 
 done:
 
+    ngx_counters_fill_end_locked(zone, &fill);
     ngx_counters_unlock(zone);
 
     return wake;
@@ -291,19 +329,27 @@ done:
 
 static ngx_uint_t
 ngx_counters_lease_answer_locked(ngx_counters_zone_t *zone,
-    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer, uint64_t now)
+    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer,
+    ngx_counters_fill_t *fill, uint64_t now)
 {
-    uint64_t  marked;
+    uint64_t                   marked;
+    ngx_counters_vars_t       *vars;
+    ngx_counters_work_t       *work;
+    ngx_counters_cred_node_t  *cred;
+
+    vars = &zone->sh->vars;
+    work = ngx_counters_work(zone, e);
+    cred = ngx_counters_cred(zone, e);
 
     if (answer->kind == NGX_COUNTERS_FAILURE) {
 
         e->failures += (e->failures < 31);
-        e->failed = now;
+        work->failed = now;
         answer->ttl = ngx_counters_backoff(e->failures,
                                            NGX_COUNTERS_RETRY_FIRST,
                                            NGX_COUNTERS_RETRY_MAX,
                                            ngx_random());
-        e->retry = now + answer->ttl;
+        work->retry = now + answer->ttl;
 
         if (e->kind == NGX_COUNTERS_DATA
             && ngx_counters_freshness(now, e->fetched, e->ttl,
@@ -314,25 +360,28 @@ ngx_counters_lease_answer_locked(ngx_counters_zone_t *zone,
             return 0;
         }
 
-        return ngx_counters_fill_locked(zone, e, answer, now) == NGX_OK;
+        return ngx_counters_fill_locked(zone, e, answer, fill, now) == NGX_OK;
     }
 
     e->failures = 0;
-    e->retry = 0;
+    work->retry = 0;
 
     if (answer->kind == NGX_COUNTERS_NEGATIVE) {
-        e->refused = now;
+        work->refused = now;
 
         if (e->class == NGX_COUNTERS_UNKNOWN) {
-            zone->sh->trust = 0;
+            vars->trust = 0;
         }
 
-        if (answer->ttl == 0) {
-            ngx_counters_table_clear_locked(zone, e);
-            return 0;
+        if (answer->ttl
+            && ngx_counters_fill_locked(zone, e, answer, fill, now) == NGX_OK)
+        {
+            return 1;
         }
 
-        return ngx_counters_fill_locked(zone, e, answer, now) == NGX_OK;
+        ngx_counters_table_clear_locked(zone, e, now);
+
+        return 0;
     }
 
     /*
@@ -340,33 +389,35 @@ ngx_counters_lease_answer_locked(ngx_counters_zone_t *zone,
      * managed webhook owns outlives its refusal.
      */
 
-    if (e->cred->refused && e->cred->refused >= e->since
-        && !ngx_counters_zone_common(zone, e->cred->digest))
+    if (cred->refused && cred->refused >= work->since
+        && !ngx_counters_zone_common(zone, cred->digest))
     {
         return 0;
     }
 
     marked = ngx_counters_fade_mark_locked(zone, e, answer);
 
-    if (ngx_counters_fill_locked(zone, e, answer, now) != NGX_OK) {
+    if (ngx_counters_fill_locked(zone, e, answer, fill, now) != NGX_OK) {
         return 0;
     }
 
     e->marked = marked;
 
+    ngx_counters_save_record(zone, cred);
+
     if (answer->origin == NGX_COUNTERS_FROM_PORTAL) {
-        e->refused = 0;
-        e->cred->refused = 0;
-        e->cred->accepted = now;
+        work->refused = 0;
+        cred->refused = 0;
+        cred->accepted = now;
 
         if (e->class == NGX_COUNTERS_UNKNOWN) {
-            zone->sh->trust += (zone->sh->trust < NGX_COUNTERS_TRUST);
+            vars->trust += (vars->trust < NGX_COUNTERS_TRUST);
         }
 
-        ngx_counters_quota_method_open_locked(e->cred, e->method);
+        ngx_counters_quota_method_open_locked(zone, cred, e->method);
 
-    } else if (e->cred->accepted == 0) {
-        e->cred->accepted = answer->fetched;
+    } else if (cred->accepted == 0) {
+        cred->accepted = answer->fetched;
     }
 
     return 1;

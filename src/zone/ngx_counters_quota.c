@@ -44,9 +44,6 @@
 #define NGX_COUNTERS_BATCH_MAX_REST   600000
 #define NGX_COUNTERS_BATCH_REFUSED    60000
 
-/* operating time that is remembered, milliseconds: 24 bits */
-#define NGX_COUNTERS_SPENT_MAX        0xffffff
-
 /* how many measurements an average is made of, about */
 #define NGX_COUNTERS_QUOTA_AVERAGE  8
 
@@ -60,10 +57,10 @@ static void ngx_counters_quota_measure_locked(ngx_counters_zone_t *zone,
 static uint64_t ngx_counters_quota_before_locked(ngx_counters_zone_t *zone,
     ngx_uint_t class);
 static void ngx_counters_quota_operated_locked(
-    ngx_counters_cred_node_t *cred, ngx_uint_t method, uint64_t now,
-    uint64_t until);
-static void ngx_counters_quota_batch_open_locked(
-    ngx_counters_cred_node_t *cred);
+    ngx_counters_cred_node_t *cred, ngx_counters_limits_t *limits,
+    ngx_uint_t method, uint64_t now, uint64_t until);
+static void ngx_counters_quota_batch_open_locked(ngx_counters_zone_t *zone,
+    ngx_counters_limits_t *limits);
 
 
 /*
@@ -89,7 +86,7 @@ ngx_counters_quota_limit(ngx_counters_zone_t *zone, ngx_uint_t class,
     share = shares[class];
 
     if (class == NGX_COUNTERS_UNKNOWN) {
-        share += (100 - share) * zone->sh->trust / NGX_COUNTERS_TRUST;
+        share += (100 - share) * zone->sh->vars.trust / NGX_COUNTERS_TRUST;
     }
 
     if (class != first) {
@@ -110,8 +107,8 @@ ngx_counters_quota_dry_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
         return 0;
     }
 
-    level = ngx_counters_bucket_level(&zone->sh->bucket, &zone->conf.bucket,
-                                      now);
+    level = ngx_counters_bucket_level(&zone->sh->vars.bucket,
+                                      &zone->conf.bucket, now);
 
     return level + (before + 1) * 1000
            > ngx_counters_quota_limit(zone, class, NGX_COUNTERS_WAITING);
@@ -138,7 +135,7 @@ ngx_counters_quota_line_locked(ngx_counters_zone_t *zone,
 ngx_counters_class_e
 ngx_counters_quota_class(ngx_counters_zone_t *zone)
 {
-    return zone->sh->nqueued[NGX_COUNTERS_STALE] ? NGX_COUNTERS_STALE
+    return zone->sh->vars.nqueued[NGX_COUNTERS_STALE] ? NGX_COUNTERS_STALE
                                                  : NGX_COUNTERS_WAITING;
 }
 
@@ -152,17 +149,17 @@ static uint64_t
 ngx_counters_quota_before_locked(ngx_counters_zone_t *zone, ngx_uint_t class)
 {
     uint64_t                 n;
-    ngx_counters_zone_sh_t  *sh;
+    ngx_counters_vars_t  *vars;
 
-    sh = zone->sh;
-    n = sh->nqueued[NGX_COUNTERS_WAITING];
+    vars = &zone->sh->vars;
+    n = vars->nqueued[NGX_COUNTERS_WAITING];
 
     if (class != NGX_COUNTERS_WAITING) {
-        n += sh->nqueued[class];
+        n += vars->nqueued[class];
     }
 
-    return (n > sh->nowners)
-           ? sh->nowners + (n - sh->nowners) / zone->conf.batch : n;
+    return (n > vars->nowners)
+           ? vars->nowners + (n - vars->nowners) / zone->conf.batch : n;
 }
 
 
@@ -171,9 +168,9 @@ ngx_counters_quota_spend_locked(ngx_counters_zone_t *zone, uint64_t now)
 {
     uint32_t                 delay;
     uint64_t                 until, limit;
-    ngx_counters_zone_sh_t  *sh;
+    ngx_counters_vars_t  *vars;
 
-    sh = zone->sh;
+    vars = &zone->sh->vars;
 
     if (ngx_counters_quota_hold_locked(zone, NULL, NULL, 0, now, &until)
         != NGX_COUNTERS_OPEN)
@@ -184,11 +181,11 @@ ngx_counters_quota_spend_locked(ngx_counters_zone_t *zone, uint64_t now)
     limit = ngx_counters_quota_limit(zone, NGX_COUNTERS_STALE,
                                      NGX_COUNTERS_STALE);
 
-    delay = ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
+    delay = ngx_counters_bucket_take(&vars->bucket, &zone->conf.bucket, now,
                                      limit);
 
-    if (delay == 0 && sh->hold != NGX_COUNTERS_OPEN) {
-        sh->probe = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
+    if (delay == 0 && vars->hold != NGX_COUNTERS_OPEN) {
+        vars->probe = now + zone->conf.timeout + NGX_COUNTERS_LEASE_SLACK;
     }
 
     return delay;
@@ -202,17 +199,17 @@ ngx_counters_quota_delay_locked(ngx_counters_zone_t *zone, uint64_t limit,
     uint64_t now)
 {
     uint64_t                 level;
-    ngx_counters_zone_sh_t  *sh;
+    ngx_counters_vars_t  *vars;
 
-    sh = zone->sh;
+    vars = &zone->sh->vars;
 
-    level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket, now);
+    level = ngx_counters_bucket_level(&vars->bucket, &zone->conf.bucket, now);
 
     if (level + 1000 <= limit) {
         return 0;
     }
 
-    return ngx_counters_bucket_take(&sh->bucket, &zone->conf.bucket, now,
+    return ngx_counters_bucket_take(&vars->bucket, &zone->conf.bucket, now,
                                     limit);
 }
 
@@ -222,14 +219,14 @@ ngx_counters_quota_leaves_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     uint64_t now)
 {
     uint64_t                 n, level, limit;
-    ngx_counters_zone_sh_t  *sh;
+    ngx_counters_vars_t  *vars;
 
-    sh = zone->sh;
+    vars = &zone->sh->vars;
     n = ngx_counters_quota_before_locked(zone, class) + 1;
 
     /* requests that were passed on may have taken more than is ours */
 
-    level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket, now);
+    level = ngx_counters_bucket_level(&vars->bucket, &zone->conf.bucket, now);
     limit = ngx_counters_quota_limit(zone, class, NGX_COUNTERS_WAITING);
 
     n = n * 1000 + ((level > limit) ? level - limit : 0);
@@ -244,36 +241,47 @@ ngx_counters_quota_hold_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, ngx_counters_cred_node_t *cred, ngx_uint_t method,
     uint64_t now, uint64_t *until)
 {
-    ngx_counters_zone_sh_t  *sh;
+    ngx_counters_vars_t    *vars;
+    ngx_counters_work_t    *work;
+    ngx_counters_limits_t  *limits;
 
-    sh = zone->sh;
+    vars = &zone->sh->vars;
 
-    if (sh->hold != NGX_COUNTERS_OPEN) {
+    if (vars->hold != NGX_COUNTERS_OPEN) {
 
-        if (sh->hold_until > now) {
-            *until = sh->hold_until;
-            return sh->hold;
+        if (vars->hold_until > now) {
+            *until = vars->hold_until;
+            return vars->hold;
         }
 
-        if (sh->probe > now) {
-            *until = ngx_min(sh->probe, now + NGX_COUNTERS_TRYING);
-            return sh->hold;
+        if (vars->probe > now) {
+            *until = ngx_min(vars->probe, now + NGX_COUNTERS_TRYING);
+            return vars->hold;
         }
     }
 
-    if (cred && cred->hold[method] > now) {
-        *until = cred->hold[method];
+    if (cred && cred->limits) {
+        limits = ngx_counters_limits(zone, cred);
 
-        if (cred->trying & (1 << method)) {
-            *until = ngx_min(*until, now + NGX_COUNTERS_TRYING);
+        if (limits->hold[method] > now) {
+            *until = limits->hold[method];
+
+            if (limits->trying & (1 << method)) {
+                *until = ngx_min(*until, now + NGX_COUNTERS_TRYING);
+            }
+
+            return cred->refused ? NGX_COUNTERS_BACKOFF
+                                 : NGX_COUNTERS_OPERATED;
         }
-
-        return cred->refused ? NGX_COUNTERS_BACKOFF : NGX_COUNTERS_OPERATED;
     }
 
-    if (e && e->retry > now && e->failed >= sh->recovered) {
-        *until = e->retry;
-        return NGX_COUNTERS_BACKOFF;
+    if (e && e->work) {
+        work = ngx_counters_work(zone, e);
+
+        if (work->retry > now && work->failed >= vars->recovered) {
+            *until = work->retry;
+            return NGX_COUNTERS_BACKOFF;
+        }
     }
 
     *until = 0;
@@ -286,26 +294,26 @@ ngx_uint_t
 ngx_counters_zone_portal_good(ngx_counters_zone_t *zone, uint64_t now)
 {
     ngx_uint_t               lifted;
-    ngx_counters_zone_sh_t  *sh;
+    ngx_counters_vars_t  *vars;
 
-    sh = zone->sh;
+    vars = &zone->sh->vars;
     lifted = 0;
 
     ngx_counters_lock(zone);
 
     /* an answer that was under way before a limit does not lift it */
 
-    if (sh->hold == NGX_COUNTERS_BACKOFF || sh->hold_until <= now) {
+    if (vars->hold == NGX_COUNTERS_BACKOFF || vars->hold_until <= now) {
 
-        if (sh->hold != NGX_COUNTERS_OPEN) {
-            sh->recovered = now;
+        if (vars->hold != NGX_COUNTERS_OPEN) {
+            vars->recovered = now;
             lifted = 1;
         }
 
-        sh->hold = NGX_COUNTERS_OPEN;
-        sh->hold_until = 0;
-        sh->probe = 0;
-        sh->failures = 0;
+        vars->hold = NGX_COUNTERS_OPEN;
+        vars->hold_until = 0;
+        vars->probe = 0;
+        vars->failures = 0;
     }
 
     ngx_counters_unlock(zone);
@@ -320,24 +328,24 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
 {
     uint32_t                 pause;
     ngx_uint_t               n, longer;
-    ngx_counters_zone_sh_t  *sh;
+    ngx_counters_vars_t  *vars;
 
-    sh = zone->sh;
+    vars = &zone->sh->vars;
 
     ngx_counters_lock(zone);
 
     if (hold == NGX_COUNTERS_LIMITED) {
-        ngx_counters_bucket_fill(&sh->bucket, &zone->conf.bucket, now);
+        ngx_counters_bucket_fill(&vars->bucket, &zone->conf.bucket, now);
     }
 
     /* several calls that were under way together fail but once */
 
-    if (sh->hold == hold && sh->hold_until > now) {
+    if (vars->hold == hold && vars->hold_until > now) {
         ngx_counters_unlock(zone);
         return 0;
     }
 
-    n = (sh->hold == hold) ? sh->failures + 1 : 1;
+    n = (vars->hold == hold) ? vars->failures + 1 : 1;
 
     switch (hold) {
 
@@ -353,12 +361,12 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
 
     default: /* NGX_COUNTERS_BACKOFF */
 
-        if (sh->hold == NGX_COUNTERS_OPEN) {
+        if (vars->hold == NGX_COUNTERS_OPEN) {
 
-            n = sh->failures + 1;
+            n = vars->failures + 1;
 
             if (n < NGX_COUNTERS_FAILURES) {
-                sh->failures = n;
+                vars->failures = n;
                 ngx_counters_unlock(zone);
                 return 0;
             }
@@ -375,7 +383,7 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
     until = (until > now) ? ngx_min(until, now + NGX_COUNTERS_HOLD_LONGEST)
                           : now + pause;
 
-    if (sh->hold != NGX_COUNTERS_OPEN && sh->hold_until >= until) {
+    if (vars->hold != NGX_COUNTERS_OPEN && vars->hold_until >= until) {
 
         /* of two holds the longer one */
 
@@ -383,10 +391,10 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
         return 0;
     }
 
-    sh->failures = n;
-    sh->hold = hold;
-    sh->hold_until = until;
-    sh->probe = 0;
+    vars->failures = n;
+    vars->hold = hold;
+    vars->hold_until = until;
+    vars->probe = 0;
 
     ngx_counters_unlock(zone);
 
@@ -399,6 +407,7 @@ ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
     ngx_uint_t method, uint64_t now, uint64_t until)
 {
     ngx_uint_t                 news;
+    ngx_counters_limits_t     *limits;
     ngx_counters_cred_node_t  *cred;
 
     news = 0;
@@ -406,10 +415,11 @@ ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
     ngx_counters_lock(zone);
 
     cred = ngx_counters_fill_cred_locked(zone, digest, now);
+    limits = cred ? ngx_counters_fill_limits_locked(zone, cred, now) : NULL;
 
-    if (cred) {
-        news = (cred->hold[method] <= now);
-        ngx_counters_quota_operated_locked(cred, method, now, until);
+    if (limits) {
+        news = (limits->hold[method] <= now);
+        ngx_counters_quota_operated_locked(cred, limits, method, now, until);
     }
 
     ngx_counters_unlock(zone);
@@ -420,15 +430,16 @@ ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
 
 static void
 ngx_counters_quota_operated_locked(ngx_counters_cred_node_t *cred,
-    ngx_uint_t method, uint64_t now, uint64_t until)
+    ngx_counters_limits_t *limits, ngx_uint_t method, uint64_t now,
+    uint64_t until)
 {
     ngx_uint_t  held;
 
-    held = cred->operating[method].held;
+    held = limits->held[method];
 
     /* several calls that were under way together are refused but once */
 
-    if (cred->hold[method] <= now || (cred->trying & (1 << method))) {
+    if (limits->hold[method] <= now || (limits->trying & (1 << method))) {
         held += (held < 255);
     }
 
@@ -443,21 +454,30 @@ ngx_counters_quota_operated_locked(ngx_counters_cred_node_t *cred,
             : now + ngx_counters_backoff(held, NGX_COUNTERS_OPERATING_FIRST,
                                          NGX_COUNTERS_OPERATING_MAX, 0);
 
-    cred->operating[method].held = held;
-    cred->hold[method] = until;
-    cred->probe |= 1 << method;
-    cred->trying &= ~(1 << method);
+    limits->held[method] = held;
+    limits->hold[method] = until;
+    limits->probe |= 1 << method;
+    limits->trying &= ~(1 << method);
 }
 
 
 void
-ngx_counters_quota_method_open_locked(ngx_counters_cred_node_t *cred,
-    ngx_uint_t method)
+ngx_counters_quota_method_open_locked(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred, ngx_uint_t method)
 {
-    cred->hold[method] = 0;
-    cred->operating[method].held = 0;
-    cred->probe &= ~(1 << method);
-    cred->trying &= ~(1 << method);
+    ngx_counters_limits_t  *limits;
+
+    if (cred->limits == 0) {
+        return;
+    }
+
+    limits = ngx_counters_limits(zone, cred);
+    ngx_counters_save_record(zone, limits);
+
+    limits->hold[method] = 0;
+    limits->held[method] = 0;
+    limits->probe &= ~(1 << method);
+    limits->trying &= ~(1 << method);
 }
 
 
@@ -465,6 +485,7 @@ void
 ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone, const u_char *digest,
     uint64_t now, uint64_t until)
 {
+    ngx_counters_limits_t     *limits;
     ngx_counters_cred_node_t  *cred;
 
     if (until <= now) {
@@ -474,10 +495,12 @@ ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone, const u_char *digest,
     ngx_counters_lock(zone);
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
+    limits = cred ? ngx_counters_fill_limits_locked(zone, cred, now) : NULL;
 
-    if (cred) {
-        cred->alone = ngx_min(until, now + NGX_COUNTERS_HOLD_LONGEST) / 1000;
-        cred->trying &= ~(1 << NGX_COUNTERS_BATCHES);
+    if (limits) {
+        limits->alone = ngx_min(until, now + NGX_COUNTERS_HOLD_LONGEST)
+                        / 1000;
+        limits->trying &= ~(1 << NGX_COUNTERS_BATCHES);
     }
 
     ngx_counters_unlock(zone);
@@ -489,6 +512,7 @@ ngx_counters_quota_batch_failed(ngx_counters_zone_t *zone,
     const u_char *digest, ngx_uint_t count, uint64_t now)
 {
     ngx_uint_t                 rest;
+    ngx_counters_limits_t     *limits;
     ngx_counters_cred_node_t  *cred;
 
     rest = 0;
@@ -496,24 +520,25 @@ ngx_counters_quota_batch_failed(ngx_counters_zone_t *zone,
     ngx_counters_lock(zone);
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
+    limits = cred ? ngx_counters_fill_limits_locked(zone, cred, now) : NULL;
 
-    if (cred) {
-        cred->failing += (count
-                          && cred->failing < NGX_COUNTERS_BATCH_FAILURES);
-        rest = (cred->failing == NGX_COUNTERS_BATCH_FAILURES);
+    if (limits) {
+        limits->failing += (count
+                            && limits->failing < NGX_COUNTERS_BATCH_FAILURES);
+        rest = (limits->failing == NGX_COUNTERS_BATCH_FAILURES);
     }
 
     /* several that were under way together fail but once */
 
-    if (rest && ((uint64_t) cred->alone * 1000 <= now
-                 || (cred->trying & (1 << NGX_COUNTERS_BATCHES))))
+    if (rest && ((uint64_t) limits->alone * 1000 <= now
+                 || (limits->trying & (1 << NGX_COUNTERS_BATCHES))))
     {
-        cred->rests += (cred->rests < 15);
-        cred->alone = (now + ngx_counters_backoff(cred->rests,
+        limits->rests += (limits->rests < 15);
+        limits->alone = (now + ngx_counters_backoff(limits->rests,
                                               NGX_COUNTERS_BATCH_FIRST,
                                               NGX_COUNTERS_BATCH_MAX_REST, 0))
-                      / 1000 + 1;
-        cred->trying &= ~(1 << NGX_COUNTERS_BATCHES);
+                        / 1000 + 1;
+        limits->trying &= ~(1 << NGX_COUNTERS_BATCHES);
     }
 
     ngx_counters_unlock(zone);
@@ -532,8 +557,9 @@ ngx_counters_quota_batch_good(ngx_counters_zone_t *zone,
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
-    if (cred) {
-        ngx_counters_quota_batch_open_locked(cred);
+    if (cred && cred->limits) {
+        ngx_counters_quota_batch_open_locked(zone,
+                                             ngx_counters_limits(zone, cred));
     }
 
     ngx_counters_unlock(zone);
@@ -550,8 +576,9 @@ ngx_counters_quota_single_failed(ngx_counters_zone_t *zone,
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
-    if (cred && cred->failing) {
-        ngx_counters_quota_batch_open_locked(cred);
+    if (cred && ngx_counters_limits(zone, cred)->failing) {
+        ngx_counters_quota_batch_open_locked(zone,
+                                             ngx_counters_limits(zone, cred));
     }
 
     ngx_counters_unlock(zone);
@@ -559,12 +586,15 @@ ngx_counters_quota_single_failed(ngx_counters_zone_t *zone,
 
 
 static void
-ngx_counters_quota_batch_open_locked(ngx_counters_cred_node_t *cred)
+ngx_counters_quota_batch_open_locked(ngx_counters_zone_t *zone,
+    ngx_counters_limits_t *limits)
 {
-    cred->alone = 0;
-    cred->failing = 0;
-    cred->rests = 0;
-    cred->trying &= ~(1 << NGX_COUNTERS_BATCHES);
+    ngx_counters_save_record(zone, limits);
+
+    limits->alone = 0;
+    limits->failing = 0;
+    limits->rests = 0;
+    limits->trying &= ~(1 << NGX_COUNTERS_BATCHES);
 }
 
 
@@ -574,16 +604,17 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
     uint64_t reset_at)
 {
     uint32_t                   pause, left;
+    ngx_counters_limits_t     *limits;
     ngx_counters_cred_node_t  *cred;
 
     left = (reset_at > now / 1000)
            ? ngx_min(reset_at * 1000 - now, NGX_COUNTERS_HOLD_LONGEST) : 1000;
 
-    used = ngx_min(used, NGX_COUNTERS_SPENT_MAX);
+    used = ngx_min(used, UINT32_MAX);
 
     ngx_counters_lock(zone);
 
-    zone->sh->timed = 1;
+    zone->sh->vars.timed = 1;
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
@@ -593,13 +624,20 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
         /* without a rate it is a self-hosted portal, without this limit */
 
         pause = zone->conf.bucket.rate
-                ? ngx_counters_operating_pause(used,
-                                               cred->operating[method].spent,
+                ? ngx_counters_operating_pause(used, cred->spent[method],
                                                left)
                 : 0;
 
-        cred->slow[method] = pause ? now + pause : 0;
-        cred->operating[method].spent = used;
+        limits = (pause || cred->limits)
+                 ? ngx_counters_fill_limits_locked(zone, cred, now) : NULL;
+
+        if (limits) {
+            limits->slow[method] = pause ? now + pause : 0;
+        }
+
+        ngx_counters_save_record(zone, cred);
+
+        cred->spent[method] = (uint32_t) used;
         cred->reset[method] = (uint32_t) ngx_min(reset_at, UINT32_MAX);
     }
 
@@ -620,13 +658,13 @@ ngx_counters_quota_measure_locked(ngx_counters_zone_t *zone,
     /* nothing is known before the first, and of what has been forgotten */
 
     if (n == 0 || cred->reset[method] == 0
-        || used < cred->operating[method].spent)
+        || used < cred->spent[method])
     {
         return;
     }
 
-    average = &zone->sh->operating;
-    each = (used - cred->operating[method].spent) * 1000 / n;
+    average = &zone->sh->vars.operating;
+    each = (used - cred->spent[method]) * 1000 / n;
     each = ngx_min(each, UINT32_MAX);
 
     *average = *average ? *average
@@ -648,11 +686,11 @@ ngx_counters_quota_used(ngx_counters_zone_t *zone, const u_char *digest,
 
     ngx_counters_lock(zone);
 
-    timed = zone->sh->timed;
+    timed = zone->sh->vars.timed;
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
     if (cred && (uint64_t) cred->reset[method] * 1000 > now) {
-        *used = cred->operating[method].spent;
+        *used = cred->spent[method];
         *reset_at = cred->reset[method];
     }
 
@@ -666,6 +704,7 @@ ngx_uint_t
 ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
 {
     ngx_uint_t                 i, news;
+    ngx_counters_limits_t     *limits;
     ngx_counters_cred_node_t  *cred;
 
     news = 0;
@@ -673,15 +712,16 @@ ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
     ngx_counters_lock(zone);
 
     cred = ngx_counters_fill_cred_locked(zone, zone->common_cred, now);
+    limits = cred ? ngx_counters_fill_limits_locked(zone, cred, now) : NULL;
 
-    if (cred) {
+    if (limits) {
         news = (now >= cred->refused + NGX_COUNTERS_REFUSED_HOLD);
         cred->refused = now;
 
         for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
-            cred->hold[i] = now + NGX_COUNTERS_REFUSED_HOLD;
-            cred->probe |= 1 << i;
-            cred->trying &= ~(1 << i);
+            limits->hold[i] = now + NGX_COUNTERS_REFUSED_HOLD;
+            limits->probe |= 1 << i;
+            limits->trying &= ~(1 << i);
         }
     }
 
@@ -700,7 +740,7 @@ ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now)
 
     ngx_counters_lock(zone);
 
-    ngx_counters_bucket_add(&zone->sh->bucket, &zone->conf.bucket, now);
+    ngx_counters_bucket_add(&zone->sh->vars.bucket, &zone->conf.bucket, now);
 
     ngx_counters_unlock(zone);
 }

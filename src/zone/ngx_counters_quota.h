@@ -99,8 +99,8 @@ ngx_counters_hold_e ngx_counters_quota_hold_locked(ngx_counters_zone_t *zone,
 
 /* the portal has answered a call of that method */
 
-void ngx_counters_quota_method_open_locked(ngx_counters_cred_node_t *cred,
-    ngx_uint_t method);
+void ngx_counters_quota_method_open_locked(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred, ngx_uint_t method);
 
 /*
  * Whether a call of that class would have to wait for quota, when so many

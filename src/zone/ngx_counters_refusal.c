@@ -11,8 +11,14 @@
 
 #include "ngx_counters_fill.h"
 #include "ngx_counters_refusal.h"
+#include "ngx_counters_refusal.h"
 #include "ngx_counters_shm.h"
 #include "ngx_counters_table.h"
+#include "ngx_counters_walk.h"
+
+
+static ngx_uint_t ngx_counters_refusal_drop_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, void *data);
 
 
 void
@@ -26,6 +32,7 @@ ngx_counters_zone_accepted(ngx_counters_zone_t *zone, const u_char *digest,
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
     if (cred) {
+        ngx_counters_save_record(zone, cred);
         cred->accepted = now;
     }
 
@@ -38,8 +45,6 @@ ngx_counters_zone_revoke(ngx_counters_zone_t *zone, const u_char *digest,
     uint64_t now)
 {
     ngx_uint_t                 n;
-    ngx_queue_t               *q, *next;
-    ngx_counters_entry_t      *e;
     ngx_counters_cred_node_t  *cred;
 
     n = 0;
@@ -47,33 +52,21 @@ ngx_counters_zone_revoke(ngx_counters_zone_t *zone, const u_char *digest,
     ngx_counters_lock(zone);
 
     cred = ngx_counters_fill_cred_locked(zone, digest, now);
-    if (cred == NULL) {
-        ngx_counters_unlock(zone);
-        return 0;
-    }
 
-    if (cred->accepted > now || cred->refused >= now) {
+    /* if not, it is old news, from another node */
 
-        /* old news, from another node */
+    if (cred && cred->accepted <= now && cred->refused < now) {
 
-        ngx_counters_unlock(zone);
-        return 0;
-    }
+        /* from now on nothing fetched earlier is seen, cleared or not */
 
-    cred->accepted = 0;
-    cred->refused = now;
+        cred->accepted = 0;
+        cred->refused = now;
 
-    for (q = ngx_queue_head(&cred->entries);
-         q != ngx_queue_sentinel(&cred->entries);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        e = ngx_queue_data(q, ngx_counters_entry_t, siblings);
+        ngx_counters_commit_locked(zone);
 
-        if (e->kind == NGX_COUNTERS_DATA) {
-            ngx_counters_table_clear_locked(zone, e);
-            n++;
-        }
+        n = ngx_counters_walk_locked(zone, &cred->entries,
+                                     offsetof(ngx_counters_entry_t, siblings),
+                                     ngx_counters_refusal_drop_locked, &now);
     }
 
     ngx_counters_unlock(zone);
@@ -82,10 +75,27 @@ ngx_counters_zone_revoke(ngx_counters_zone_t *zone, const u_char *digest,
 }
 
 
+static ngx_uint_t
+ngx_counters_refusal_drop_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, void *data)
+{
+    uint64_t  *now = data;
+
+    if (e->kind != NGX_COUNTERS_DATA) {
+        return 0;
+    }
+
+    ngx_counters_table_clear_locked(zone, e, *now);
+
+    return 1;
+}
+
+
 void
 ngx_counters_zone_forget(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     uint64_t now)
 {
+    ngx_counters_work_t   *work;
     ngx_counters_entry_t  *e;
 
     ngx_counters_lock(zone);
@@ -94,11 +104,15 @@ ngx_counters_zone_forget(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
     if (e && e->fetched <= now) {
 
-        if (e->kind == NGX_COUNTERS_DATA) {
-            ngx_counters_table_clear_locked(zone, e);
+        work = ngx_counters_fill_work_locked(zone, e, now);
+
+        if (work) {
+            work->refused = ngx_max(work->refused, now);
         }
 
-        e->refused = ngx_max(e->refused, now);
+        if (e->kind == NGX_COUNTERS_DATA) {
+            ngx_counters_table_clear_locked(zone, e, now);
+        }
     }
 
     ngx_counters_unlock(zone);
@@ -115,7 +129,8 @@ ngx_counters_zone_refused(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
     ngx_counters_lock(zone);
 
     e = ngx_counters_table_find_locked(zone, key);
-    cred = e ? e->cred : ngx_counters_table_find_cred_locked(zone, key->cred);
+    cred = e ? ngx_counters_cred(zone, e)
+             : ngx_counters_table_find_cred_locked(zone, key->cred);
 
     refused = 0;
 
@@ -125,8 +140,8 @@ ngx_counters_zone_refused(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
         refused = cred->refused;
     }
 
-    if (e && e->refused > refused) {
-        refused = e->refused;
+    if (e) {
+        refused = ngx_max(refused, ngx_counters_work(zone, e)->refused);
     }
 
     ngx_counters_unlock(zone);
@@ -144,7 +159,7 @@ ngx_counters_zone_pending(ngx_counters_zone_t *zone, const u_char *digest)
     ngx_counters_lock(zone);
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
-    n = cred ? cred->npending + cred->nflying : 0;
+    n = cred ? ngx_counters_npending(zone, cred) + cred->nflying : 0;
 
     ngx_counters_unlock(zone);
 

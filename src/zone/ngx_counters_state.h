@@ -2,7 +2,7 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * An entry's place in its refresh.  The mutex is held.
+ * An entry's place in its refresh.  The lock is held.
  */
 
 
@@ -18,13 +18,13 @@
 void ngx_counters_state_lapse_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, uint64_t now);
 
-/* an entry becomes a worker's, in a state */
+/* an entry that has its work becomes a worker's, in a state */
 
 void ngx_counters_state_own_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, ngx_counters_owner_t *me,
     ngx_counters_state_e state, uint64_t now);
 
-/* an entry takes its place in a class */
+/* it takes its place in a class; its credential has a turn */
 
 void ngx_counters_state_queue_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, ngx_counters_class_e class, ngx_uint_t front);
@@ -32,6 +32,11 @@ void ngx_counters_state_queue_locked(ngx_counters_zone_t *zone,
 /* out of any state, IDLE */
 
 void ngx_counters_state_release_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e);
+
+/* IDLE, it gives up its work if that says nothing */
+
+void ngx_counters_state_rest_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e);
 
 /*

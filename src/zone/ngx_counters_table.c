@@ -2,34 +2,57 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * Finding, linking and removing: the entries of the zone, and the credentials
- * that own them.  Nothing is allocated here.
+ * Finding, adding and removing: the entries of the zone, and the credentials
+ * that own them.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_counters_cells.h"
 #include "ngx_counters_shm.h"
 #include "ngx_counters_state.h"
 #include "ngx_counters_table.h"
 
 
-static ngx_int_t ngx_counters_table_cmp(ngx_counters_entry_t *e,
-    ngx_counters_key_t *key);
-static void ngx_counters_table_insert_entry(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
-static void ngx_counters_table_insert_cred(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
+static void ngx_counters_table_lists(ngx_counters_zone_t *zone,
+    ngx_counters_link_t *lists, ngx_uint_t n);
+static uint32_t *ngx_counters_table_creds(ngx_counters_zone_t *zone,
+    const u_char *digest);
+static uint32_t ngx_counters_table_place(uint64_t n, uint32_t places);
+static void ngx_counters_table_unlink_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e);
 
 
 void
-ngx_counters_table_init(ngx_counters_zone_sh_t *sh)
+ngx_counters_table_init(ngx_counters_zone_t *zone)
 {
-    ngx_rbtree_init(&sh->entries, &sh->entries_sentinel,
-                    ngx_counters_table_insert_entry);
-    ngx_rbtree_init(&sh->creds, &sh->creds_sentinel,
-                    ngx_counters_table_insert_cred);
+    ngx_counters_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    ngx_counters_list_init(zone, &sh->lru);
+    ngx_counters_list_init(zone, &sh->bare);
+    ngx_counters_list_init(zone, &sh->idle);
+    ngx_counters_list_init(zone, &sh->headers);
+
+    ngx_counters_table_lists(zone, sh->queue, NGX_COUNTERS_CLASSES);
+    ngx_counters_table_lists(zone, sh->wheel, NGX_COUNTERS_WHEEL);
+    ngx_counters_table_lists(zone, zone->users, sh->nlists);
+    ngx_counters_table_lists(zone, zone->groups, sh->ngroups);
+}
+
+
+static void
+ngx_counters_table_lists(ngx_counters_zone_t *zone,
+    ngx_counters_link_t *lists, ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < n; i++) {
+        ngx_counters_list_init(zone, &lists[i]);
+    }
 }
 
 
@@ -37,32 +60,22 @@ ngx_counters_entry_t *
 ngx_counters_table_find_locked(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key)
 {
-    uint32_t               hash;
-    ngx_int_t              rc;
-    ngx_rbtree_node_t     *node, *sentinel;
+    uint32_t               hash, ref;
     ngx_counters_entry_t  *e;
 
     hash = ngx_counters_key_hash(key);
+    ref = zone->buckets[ngx_counters_bucket_of(zone, hash)].entry;
 
-    node = zone->sh->entries.root;
-    sentinel = zone->sh->entries.sentinel;
+    while (ref) {
+        e = ngx_counters_cell(zone, ref);
 
-    while (node != sentinel) {
-
-        if (hash != node->key) {
-            node = (hash < node->key) ? node->left : node->right;
-            continue;
-        }
-
-        e = (ngx_counters_entry_t *) node;
-
-        rc = ngx_counters_table_cmp(e, key);
-
-        if (rc == 0) {
+        if (e->hash == hash
+            && ngx_counters_table_is(e, ngx_counters_cred(zone, e), key))
+        {
             return e;
         }
 
-        node = (rc < 0) ? node->left : node->right;
+        ref = e->next;
     }
 
     return NULL;
@@ -71,31 +84,79 @@ ngx_counters_table_find_locked(ngx_counters_zone_t *zone,
 
 /* the whole key, so that no collision of hashes mixes two entries */
 
-static ngx_int_t
-ngx_counters_table_cmp(ngx_counters_entry_t *e, ngx_counters_key_t *key)
+ngx_uint_t
+ngx_counters_table_is(ngx_counters_entry_t *e,
+    ngx_counters_cred_node_t *cred, ngx_counters_key_t *key)
 {
-    if (key->user != e->user) {
-        return (key->user < e->user) ? -1 : 1;
+    return key->user == e->user
+           && key->group == e->group
+           && key->method == e->method
+           && key->type == e->type
+           && ngx_memcmp(key->cred, cred->digest, NGX_COUNTERS_DIGEST_LEN)
+              == 0;
+}
+
+
+ngx_counters_cred_node_t *
+ngx_counters_table_find_cred_locked(ngx_counters_zone_t *zone,
+    const u_char *digest)
+{
+    uint32_t                   ref;
+    ngx_counters_cred_node_t  *cred;
+
+    ref = *ngx_counters_table_creds(zone, digest);
+
+    while (ref) {
+        cred = ngx_counters_cell(zone, ref);
+
+        if (ngx_memcmp(digest, cred->digest, NGX_COUNTERS_DIGEST_LEN) == 0) {
+            return cred;
+        }
+
+        ref = cred->next;
     }
 
-    if (key->group != e->group) {
-        return (key->group < e->group) ? -1 : 1;
-    }
+    return NULL;
+}
 
-    if (key->method != e->method) {
-        return (key->method < e->method) ? -1 : 1;
-    }
 
-    if (key->type != e->type) {
-        return (key->type < e->type) ? -1 : 1;
-    }
+static uint32_t *
+ngx_counters_table_creds(ngx_counters_zone_t *zone, const u_char *digest)
+{
+    uint64_t  n[NGX_COUNTERS_DIGEST_LEN / sizeof(uint64_t)];
 
-    return ngx_memcmp(key->cred, e->cred->digest, NGX_COUNTERS_DIGEST_LEN);
+    ngx_memcpy(n, digest, NGX_COUNTERS_DIGEST_LEN);
+
+    n[0] ^= n[1] ^ n[2] ^ n[3];
+
+    return &zone->creds[ngx_counters_table_place(n[0], zone->sh->nlists)];
+}
+
+
+ngx_counters_link_t *
+ngx_counters_table_users(ngx_counters_zone_t *zone, uint64_t user)
+{
+    return &zone->users[ngx_counters_table_place(user, zone->sh->nlists)];
+}
+
+
+ngx_counters_link_t *
+ngx_counters_table_groups(ngx_counters_zone_t *zone, uint64_t group)
+{
+    return &zone->groups[ngx_counters_table_place(group, zone->sh->ngroups)];
+}
+
+
+static uint32_t
+ngx_counters_table_place(uint64_t n, uint32_t places)
+{
+    return ((n * 0x9e3779b97f4a7c15ULL >> 32) * places) >> 32;
 }
 
 
 void
-ngx_counters_table_key_locked(ngx_counters_entry_t *e, ngx_counters_key_t *key)
+ngx_counters_table_key_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_key_t *key)
 {
     ngx_counters_call_t  call;
 
@@ -104,54 +165,41 @@ ngx_counters_table_key_locked(ngx_counters_entry_t *e, ngx_counters_key_t *key)
     call.user = e->user;
     call.group = e->group;
 
-    ngx_counters_key_make(key, e->cred->digest, &call);
+    ngx_counters_key_make(key, ngx_counters_cred(zone, e)->digest, &call);
 }
 
 
 void
 ngx_counters_table_link_locked(ngx_counters_zone_t *zone,
-    ngx_counters_entry_t *e)
+    ngx_counters_entry_t *e, uint64_t now)
 {
-    ngx_queue_insert_tail(&e->cred->entries, &e->siblings);
-    ngx_queue_insert_head(&zone->sh->bare, &e->lru);
-    ngx_counters_tree_insert(&zone->sh->entries, &e->node,
-                             ngx_counters_table_insert_entry);
-    zone->sh->nentries++;
-}
+    uint32_t                     bucket;
+    ngx_counters_bucket_head_t  *head;
 
+    bucket = ngx_counters_bucket_of(zone, e->hash);
+    head = &zone->buckets[bucket];
 
-static void
-ngx_counters_table_insert_entry(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel)
-{
-    ngx_rbtree_node_t   **p;
-    ngx_counters_key_t    key;
+    ngx_counters_hide_locked(zone, bucket);
+    ngx_counters_save_record(zone, &head->entry);
 
-    for ( ;; ) {
+    e->next = head->entry;
+    head->entry = ngx_counters_ref(zone, e);
 
-        if (node->key != temp->key) {
-            p = (node->key < temp->key) ? &temp->left : &temp->right;
+    ngx_counters_list_insert_tail(zone, &ngx_counters_cred(zone, e)->entries,
+                                  &e->siblings);
+    ngx_counters_list_insert_head(zone,
+                                  ngx_counters_table_users(zone, e->user),
+                                  &e->users);
 
-        } else {
-            ngx_counters_table_key_locked((ngx_counters_entry_t *) node, &key);
-
-            p = (ngx_counters_table_cmp((ngx_counters_entry_t *) temp, &key)
-                 < 0)
-                ? &temp->left : &temp->right;
-        }
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
+    if (e->group) {
+        ngx_counters_list_insert_head(zone,
+                                  ngx_counters_table_groups(zone, e->group),
+                                  &e->groups);
     }
 
-    *p = node;
-    node->parent = temp;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
+    ngx_counters_table_place_locked(zone, e, 0, now);
+
+    zone->sh->vars.nentries++;
 }
 
 
@@ -159,47 +207,92 @@ void
 ngx_counters_table_delete_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, uint64_t now)
 {
-    ngx_counters_zone_sh_t    *sh;
     ngx_counters_cred_node_t  *cred;
 
-    sh = zone->sh;
-    cred = e->cred;
+    ngx_counters_edit_entry(zone, e);
+
+    cred = ngx_counters_cred(zone, e);
 
     ngx_counters_state_release_locked(zone, e);
-    ngx_counters_table_clear_locked(zone, e);
+    ngx_counters_table_clear_locked(zone, e, now);
 
-    ngx_queue_remove(&e->lru);
-    ngx_queue_remove(&e->siblings);
-    ngx_rbtree_delete(&sh->entries, &e->node);
-    ngx_slab_free_locked(zone->shpool, e);
-    sh->nentries--;
+    ngx_counters_table_unlink_locked(zone, e);
+
+    if (e->work) {
+        ngx_counters_cells_give_locked(zone,
+                                       ngx_counters_cell(zone, e->work));
+    }
+
+    ngx_counters_cells_give_locked(zone, e);
+    zone->sh->vars.nentries--;
 
     ngx_counters_table_leave_locked(zone, cred, now);
 }
 
 
-void
-ngx_counters_table_clear_locked(ngx_counters_zone_t *zone,
+static void
+ngx_counters_table_unlink_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e)
 {
-    if (e->blob) {
-        ngx_counters_table_leave_headers_locked(zone, e->blob->headers);
-        ngx_slab_free_locked(zone->shpool, e->blob);
-        e->blob = NULL;
+    uint32_t               ref, *p;
+    ngx_counters_entry_t  *other;
+
+    ref = ngx_counters_ref(zone, e);
+    p = &zone->buckets[ngx_counters_bucket_of(zone, e->hash)].entry;
+
+    while (*p != ref) {
+        other = ngx_counters_cell(zone, *p);
+        p = &other->next;
     }
 
-    if (e->age.next) {
-        ngx_queue_remove(&e->age);
-        e->age.next = NULL;
+    ngx_counters_save_record(zone, p);
+    *p = e->next;
+
+    ngx_counters_list_remove(zone, &e->lru);
+    ngx_counters_list_remove(zone, &e->siblings);
+    ngx_counters_list_remove(zone, &e->users);
+
+    if (e->group) {
+        ngx_counters_list_remove(zone, &e->groups);
+    }
+}
+
+
+void
+ngx_counters_table_clear_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, uint64_t now)
+{
+    ngx_counters_vars_t  *vars;
+
+    vars = &zone->sh->vars;
+
+    ngx_counters_edit_entry(zone, e);
+
+    if (e->kind != NGX_COUNTERS_EMPTY) {
+        ngx_counters_cells_give_chain_locked(zone, e->body);
+        ngx_counters_table_leave_headers_locked(zone, e->headers);
+    }
+
+    if (ngx_counters_list_in(&e->age)) {
+        ngx_counters_list_remove(zone, &e->age);
     }
 
     if (e->listed) {
-        ngx_queue_remove(&e->lru);
-        ngx_queue_insert_head(&zone->sh->bare, &e->lru);
-        e->listed = 0;
+        vars->ndata--;
+
+        if (ngx_counters_dropped(zone, e) && vars->ndropped) {
+            vars->ndropped--;
+        }
+
+        vars->ndropped = ngx_min(vars->ndropped, vars->ndata);
+
+        ngx_counters_table_place_locked(zone, e, 0, now);
     }
 
     e->kind = NGX_COUNTERS_EMPTY;
+    e->body = 0;
+    e->len = 0;
+    e->headers = 0;
     e->fetched = 0;
     e->ttl = 0;
 
@@ -213,48 +306,39 @@ ngx_counters_table_clear_locked(ngx_counters_zone_t *zone,
 
 void
 ngx_counters_table_leave_headers_locked(ngx_counters_zone_t *zone,
-    ngx_counters_headers_t *headers)
+    uint32_t ref)
 {
+    ngx_counters_headers_t  *headers;
+
+    headers = ngx_counters_cell(zone, ref);
+    ngx_counters_save_record(zone, headers);
+
     if (--headers->refs == 0) {
-        ngx_queue_remove(&headers->queue);
-        ngx_slab_free_locked(zone->shpool, headers);
+        ngx_counters_list_remove(zone, &headers->queue);
+        ngx_counters_cells_give_chain_locked(zone, headers->body);
+        ngx_counters_cells_give_locked(zone, headers);
     }
 }
 
 
-ngx_counters_cred_node_t *
-ngx_counters_table_find_cred_locked(ngx_counters_zone_t *zone,
-    const u_char *digest)
+void
+ngx_counters_table_place_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_uint_t listed, uint64_t now)
 {
-    ngx_int_t                  rc;
-    ngx_rbtree_key_t           key;
-    ngx_rbtree_node_t         *node, *sentinel;
-    ngx_counters_cred_node_t  *cred;
+    /* nothing that readers see */
 
-    ngx_memcpy(&key, digest, sizeof(ngx_rbtree_key_t));
+    ngx_counters_save_record(zone, e);
 
-    node = zone->sh->creds.root;
-    sentinel = zone->sh->creds.sentinel;
-
-    while (node != sentinel) {
-
-        if (key != node->key) {
-            node = (key < node->key) ? node->left : node->right;
-            continue;
-        }
-
-        cred = (ngx_counters_cred_node_t *) node;
-
-        rc = ngx_memcmp(digest, cred->digest, NGX_COUNTERS_DIGEST_LEN);
-
-        if (rc == 0) {
-            return cred;
-        }
-
-        node = (rc < 0) ? node->left : node->right;
+    if (ngx_counters_list_in(&e->lru)) {
+        ngx_counters_list_remove(zone, &e->lru);
     }
 
-    return NULL;
+    e->listed = (listed != 0);
+    e->placed = now / 1000;
+
+    ngx_counters_list_insert_head(zone, listed ? &zone->sh->lru
+                                               : &zone->sh->bare,
+                                  &e->lru);
 }
 
 
@@ -262,54 +346,30 @@ void
 ngx_counters_table_link_cred_locked(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t *cred)
 {
-    ngx_queue_insert_head(&zone->sh->idle, &cred->idle);
-    ngx_counters_tree_insert(&zone->sh->creds, &cred->node,
-                             ngx_counters_table_insert_cred);
-    zone->sh->ncreds++;
-}
+    uint32_t  *head;
 
+    head = ngx_counters_table_creds(zone, cred->digest);
 
-static void
-ngx_counters_table_insert_cred(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
-    ngx_rbtree_node_t *sentinel)
-{
-    ngx_rbtree_node_t  **p;
+    ngx_counters_save_record(zone, head);
 
-    for ( ;; ) {
+    cred->next = *head;
+    *head = ngx_counters_ref(zone, cred);
 
-        if (node->key != temp->key) {
-            p = (node->key < temp->key) ? &temp->left : &temp->right;
-
-        } else {
-            p = (ngx_memcmp(((ngx_counters_cred_node_t *) node)->digest,
-                            ((ngx_counters_cred_node_t *) temp)->digest,
-                            NGX_COUNTERS_DIGEST_LEN)
-                 < 0)
-                ? &temp->left : &temp->right;
-        }
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
-    }
-
-    *p = node;
-    node->parent = temp;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
+    ngx_counters_list_insert_head(zone, &zone->sh->idle, &cred->idle);
+    zone->sh->vars.ncreds++;
 }
 
 
 /* for as long as it has entries it is not idle, and stays */
 
 void
-ngx_counters_table_join_locked(ngx_counters_cred_node_t *cred)
+ngx_counters_table_join_locked(ngx_counters_zone_t *zone,
+    ngx_counters_cred_node_t *cred)
 {
+    ngx_counters_save_record(zone, cred);
+
     if (cred->nentries++ == 0) {
-        ngx_queue_remove(&cred->idle);
+        ngx_counters_list_remove(zone, &cred->idle);
     }
 }
 
@@ -318,12 +378,14 @@ void
 ngx_counters_table_leave_locked(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t *cred, uint64_t now)
 {
+    ngx_counters_save_record(zone, cred);
+
     if (--cred->nentries) {
         return;
     }
 
     cred->used = now;
-    ngx_queue_insert_head(&zone->sh->idle, &cred->idle);
+    ngx_counters_list_insert_head(zone, &zone->sh->idle, &cred->idle);
 
     if (cred->accepted == 0 && cred->refused == 0) {
         ngx_counters_table_delete_cred_locked(zone, cred);
@@ -335,8 +397,34 @@ void
 ngx_counters_table_delete_cred_locked(ngx_counters_zone_t *zone,
     ngx_counters_cred_node_t *cred)
 {
-    ngx_queue_remove(&cred->idle);
-    ngx_rbtree_delete(&zone->sh->creds, &cred->node);
-    ngx_slab_free_locked(zone->shpool, cred);
-    zone->sh->ncreds--;
+    uint32_t                   ref, *p;
+    ngx_counters_cred_node_t  *other;
+
+    ref = ngx_counters_ref(zone, cred);
+    p = ngx_counters_table_creds(zone, cred->digest);
+
+    while (*p != ref) {
+        other = ngx_counters_cell(zone, *p);
+        p = &other->next;
+    }
+
+    ngx_counters_save_record(zone, p);
+    *p = cred->next;
+
+    ngx_counters_list_remove(zone, &cred->idle);
+
+    /* whoever goes through its entries is at the end */
+
+    while (!ngx_counters_list_empty(zone, &cred->entries)) {
+        ngx_counters_list_remove(zone, ngx_counters_list_head(zone,
+                                                          &cred->entries));
+    }
+
+    if (cred->limits) {
+        ngx_counters_cells_give_locked(zone,
+                                       ngx_counters_cell(zone, cred->limits));
+    }
+
+    ngx_counters_cells_give_locked(zone, cred);
+    zone->sh->vars.ncreds--;
 }

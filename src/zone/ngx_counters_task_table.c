@@ -1,132 +1,104 @@
 
 /*
  * Copyright (C) The nginx counters module authors
- *
- * The participants of tasks: a table of cells of one size.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_counters_cells.h"
+#include "ngx_counters_shm.h"
 #include "ngx_counters_task_table.h"
 
 
-/* looked at for one that may go */
-#define NGX_COUNTERS_TASKS_EVICT     256
+/* the part of the zone that the table may have */
+#define NGX_COUNTERS_TASKS_SHARE     32
+
+/* looked at for one that may go, and how many may */
+#define NGX_COUNTERS_TASKS_LOOK      256
+#define NGX_COUNTERS_TASKS_EVICT     16
 
 
-typedef union {
-    ngx_counters_task_t         task;
-    ngx_counters_task_more_t    more;
-} ngx_counters_task_cell_t;
-
-
-static void ngx_counters_task_insert_task(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
-static void *ngx_counters_task_alloc_locked(ngx_counters_tasks_t *t);
+static uint32_t *ngx_counters_task_bucket(ngx_counters_zone_t *zone,
+    uint64_t id);
+static ngx_int_t ngx_counters_task_room_locked(ngx_counters_zone_t *zone,
+    size_t n);
 
 
 void
-ngx_counters_task_table_init_locked(ngx_counters_tasks_t *t, void *room,
-    size_t size)
+ngx_counters_task_init(ngx_counters_zone_t *zone)
 {
-    ngx_uint_t                 i, n;
-    ngx_counters_task_cell_t  *cells;
-
-    cells = room;
-    n = size / sizeof(ngx_counters_task_cell_t);
-
-    for (i = 0; i < n; i++) {
-        cells[i].more.next = (i + 1 < n) ? &cells[i + 1].more : NULL;
-    }
-
-    ngx_rbtree_init(&t->tree, &t->sentinel, ngx_counters_task_insert_task);
-    ngx_queue_init(&t->lru);
-
-    t->free = cells;
-    t->cells = cells;
+    ngx_counters_list_init(zone, &zone->sh->tasks.lru);
+    ngx_counters_list_init(zone, &zone->sh->tasks.pending);
+    ngx_counters_list_init(zone, &zone->sh->tasks.asked);
 }
 
 
-static void
-ngx_counters_task_insert_task(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
-    ngx_rbtree_node_t *sentinel)
+static uint32_t *
+ngx_counters_task_bucket(ngx_counters_zone_t *zone, uint64_t id)
 {
-    ngx_rbtree_node_t  **p;
-
-    for ( ;; ) {
-
-        p = (((ngx_counters_task_t *) node)->id
-             < ((ngx_counters_task_t *) temp)->id)
-            ? &temp->left : &temp->right;
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
-    }
-
-    *p = node;
-    node->parent = temp;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
+    return &zone->tasks[id % zone->sh->ntasks];
 }
 
 
 ngx_counters_task_t *
-ngx_counters_task_find_locked(ngx_counters_tasks_t *t, uint64_t id)
+ngx_counters_task_find_locked(ngx_counters_zone_t *zone, uint64_t id)
 {
-    ngx_rbtree_node_t    *node, *sentinel;
+    uint32_t              ref;
     ngx_counters_task_t  *task;
 
-    node = t->tree.root;
-    sentinel = t->tree.sentinel;
+    for (ref = *ngx_counters_task_bucket(zone, id); ref; ref = task->next) {
 
-    while (node != sentinel) {
+        task = ngx_counters_cell(zone, ref);
 
-        task = (ngx_counters_task_t *) node;
-
-        if (id == task->id) {
+        if (task->id == id) {
+            ngx_counters_save_record(zone, task);
             return task;
         }
-
-        node = (id < task->id) ? node->left : node->right;
     }
 
     return NULL;
 }
 
 
-/* finds or inserts, and keeps from being evicted soon */
+/* keeps it from being evicted soon */
 
 ngx_counters_task_t *
-ngx_counters_task_get_locked(ngx_counters_tasks_t *t, uint64_t id)
+ngx_counters_task_get_locked(ngx_counters_zone_t *zone, uint64_t id)
 {
-    ngx_counters_task_t  *task;
+    uint32_t              *head;
+    ngx_counters_link_t   *lru;
+    ngx_counters_task_t   *task;
 
-    task = ngx_counters_task_find_locked(t, id);
+    lru = &zone->sh->tasks.lru;
+    task = ngx_counters_task_find_locked(zone, id);
 
     if (task) {
-        ngx_queue_remove(&task->lru);
-        ngx_queue_insert_head(&t->lru, &task->lru);
+        ngx_counters_list_remove(zone, &task->lru);
+        ngx_counters_list_insert_head(zone, lru, &task->lru);
         return task;
     }
 
-    task = ngx_counters_task_alloc_locked(t);
+    if (ngx_counters_task_room_locked(zone, 1) != NGX_OK) {
+        return NULL;
+    }
+
+    task = ngx_counters_cells_take_locked(zone);
     if (task == NULL) {
         return NULL;
     }
 
-    ngx_memzero(task, sizeof(ngx_counters_task_t));
+    zone->sh->vars.tasks.ncells++;
+
+    head = ngx_counters_task_bucket(zone, id);
+    ngx_counters_save_record(zone, head);
 
     task->id = id;
+    task->next = *head;
+    *head = ngx_counters_ref(zone, task);
 
-    ngx_queue_insert_head(&t->lru, &task->lru);
-    ngx_counters_tree_insert(&t->tree, &task->node,
-                             ngx_counters_task_insert_task);
+    ngx_counters_list_insert_head(zone, lru, &task->lru);
 
     return task;
 }
@@ -134,95 +106,90 @@ ngx_counters_task_get_locked(ngx_counters_tasks_t *t, uint64_t id)
 
 /* the task whose last event is the oldest makes room, if it waits for none */
 
-static void *
-ngx_counters_task_alloc_locked(ngx_counters_tasks_t *t)
+static ngx_int_t
+ngx_counters_task_room_locked(ngx_counters_zone_t *zone, size_t n)
 {
-    ngx_uint_t                 i;
-    ngx_queue_t               *q;
-    ngx_counters_task_t       *task;
-    ngx_counters_task_more_t  *cell;
+    size_t                 max;
+    ngx_uint_t             i, gone;
+    ngx_counters_link_t   *q, *lru;
+    ngx_counters_task_t   *task;
+    ngx_counters_tasks_t  *t;
 
-    if (t->free == NULL) {
+    t = &zone->sh->vars.tasks;
+    lru = &zone->sh->tasks.lru;
+    max = zone->sh->ncells / NGX_COUNTERS_TASKS_SHARE;
 
-        q = ngx_queue_last(&t->lru);
+    q = ngx_counters_list_last(zone, lru);
+    gone = 0;
 
-        for (i = 0; i < NGX_COUNTERS_TASKS_EVICT; i++) {
+    for (i = 0; i < NGX_COUNTERS_TASKS_LOOK && q != lru; i++) {
 
-            if (q == ngx_queue_sentinel(&t->lru)) {
-                return NULL;
-            }
+        if (t->ncells + n <= max || gone == NGX_COUNTERS_TASKS_EVICT) {
+            break;
+        }
 
-            task = ngx_queue_data(q, ngx_counters_task_t, lru);
-            q = ngx_queue_prev(q);
+        task = ngx_counters_list_data(q, ngx_counters_task_t, lru);
+        q = ngx_counters_list_prev(zone, q);
 
-            if (task->state == NGX_COUNTERS_TASK_IDLE) {
-                ngx_counters_task_free_locked(t, task);
-                break;
-            }
+        if (task->state == NGX_COUNTERS_TASK_IDLE) {
+            ngx_counters_save_record(zone, task);
+            ngx_counters_task_free_locked(zone, task);
+            gone++;
         }
     }
 
-    cell = t->free;
-
-    if (cell) {
-        t->free = cell->next;
-    }
-
-    return cell;
+    return (t->ncells + n <= max) ? NGX_OK : NGX_DECLINED;
 }
 
 
 void
-ngx_counters_task_free_locked(ngx_counters_tasks_t *t,
+ngx_counters_task_free_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task)
 {
-    ngx_counters_task_more_t  *cell;
+    uint32_t              ref, *p;
+    ngx_counters_task_t  *other;
 
-    ngx_counters_task_forget_locked(t, task);
+    ngx_counters_task_forget_locked(zone, task);
 
-    ngx_queue_remove(&task->lru);
-    ngx_rbtree_delete(&t->tree, &task->node);
+    ref = ngx_counters_ref(zone, task);
+    p = ngx_counters_task_bucket(zone, task->id);
 
-    cell = (ngx_counters_task_more_t *) task;
-    cell->next = t->free;
-    t->free = cell;
+    while (*p != ref) {
+        other = ngx_counters_cell(zone, *p);
+        p = &other->next;
+    }
+
+    ngx_counters_save_record(zone, p);
+    *p = task->next;
+
+    ngx_counters_list_remove(zone, &task->lru);
+    ngx_counters_cells_give_locked(zone, task);
+
+    zone->sh->vars.tasks.ncells--;
 }
 
 
 void
-ngx_counters_task_keep_locked(ngx_counters_tasks_t *t,
-    ngx_counters_task_t *task, const uint64_t *list, size_t n)
+ngx_counters_task_keep_locked(ngx_counters_zone_t *zone,
+    ngx_counters_task_t *task, ngx_counters_draft_t *draft, size_t n)
 {
-    size_t                      i, room;
-    uint64_t                   *p;
-    ngx_counters_task_more_t   *cell, **next;
+    size_t  size;
 
-    ngx_counters_task_forget_locked(t, task);
+    ngx_counters_task_forget_locked(zone, task);
 
-    p = task->users;
-    room = NGX_COUNTERS_TASK_FEW;
-    next = &task->more;
+    size = ngx_counters_cells_for(n * sizeof(uint64_t));
 
-    for (i = 0; i < n; i++) {
+    if (draft == NULL && n) {
+        return;
+    }
 
-        if (room == 0) {
-            cell = ngx_counters_task_alloc_locked(t);
+    if (size && ngx_counters_task_room_locked(zone, size) != NGX_OK) {
+        return;
+    }
 
-            if (cell == NULL) {
-                ngx_counters_task_forget_locked(t, task);
-                return;
-            }
-
-            cell->next = NULL;
-            *next = cell;
-            next = &cell->next;
-
-            p = cell->users;
-            room = NGX_COUNTERS_TASK_MORE;
-        }
-
-        *p++ = list[i];
-        room--;
+    if (size) {
+        task->users = ngx_counters_cells_done_locked(zone, draft);
+        zone->sh->vars.tasks.ncells += size;
     }
 
     task->nusers = n;
@@ -231,48 +198,39 @@ ngx_counters_task_keep_locked(ngx_counters_tasks_t *t,
 
 
 void
-ngx_counters_task_forget_locked(ngx_counters_tasks_t *t,
+ngx_counters_task_forget_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task)
 {
-    ngx_counters_task_more_t  *cell;
+    ngx_counters_cells_give_chain_locked(zone, task->users);
 
-    while (task->more) {
-        cell = task->more;
-        task->more = cell->next;
+    zone->sh->vars.tasks.ncells -=
+                    ngx_counters_cells_for(task->nusers * sizeof(uint64_t));
 
-        cell->next = t->free;
-        t->free = cell;
-    }
-
+    task->users = 0;
     task->nusers = 0;
     task->known = 0;
 }
 
 
 void
-ngx_counters_task_recall(ngx_counters_task_t *task,
-    ngx_counters_users_t *users)
+ngx_counters_task_recall_locked(ngx_counters_zone_t *zone,
+    ngx_counters_task_t *task, ngx_counters_users_t *users)
 {
-    size_t                     n, left;
-    ngx_counters_task_more_t  *cell;
-
-    left = task->nusers;
-    n = ngx_min(left, NGX_COUNTERS_TASK_FEW);
-
-    ngx_counters_task_users_add(users, task->users, n);
-
-    for (cell = task->more; cell; cell = cell->next) {
-        left -= n;
-        n = ngx_min(left, NGX_COUNTERS_TASK_MORE);
-
-        ngx_counters_task_users_add(users, cell->users, n);
+    if (task->nusers > NGX_COUNTERS_USERS_MAX - users->n) {
+        users->wide = 1;
+        return;
     }
+
+    (void) ngx_counters_cells_read(zone, (u_char *) &users->elts[users->n],
+                                   task->users,
+                                   task->nusers * sizeof(uint64_t));
+    users->n += task->nusers;
 }
 
 
 void
-ngx_counters_task_users_add(ngx_counters_users_t *users, const uint64_t *list,
-    size_t n)
+ngx_counters_task_users_add(ngx_counters_users_t *users,
+    const uint64_t *list, size_t n)
 {
     if (n > NGX_COUNTERS_USERS_MAX - users->n) {
         users->wide = 1;

@@ -2,9 +2,9 @@
 /*
  * Copyright (C) The nginx counters module authors
  *
- * Who takes part in which task: a table of a fixed size in the zone, which
- * forgets the tasks whose last event is the oldest.  For
- * ngx_counters_tasks.c only; the zone's mutex is held.
+ * Who takes part in which task: a table that may have a part of the zone, and
+ * forgets the tasks whose last event is the oldest.  For ngx_counters_tasks.c
+ * only; the lock is held.
  */
 
 
@@ -22,63 +22,57 @@ typedef enum {
 } ngx_counters_task_state_e;
 
 
-/* participants that do not fit into a task, in a cell of their own */
-
-#define NGX_COUNTERS_TASK_FEW   4
-#define NGX_COUNTERS_TASK_MORE  15
-
-typedef struct ngx_counters_task_more_s  ngx_counters_task_more_t;
-
-struct ngx_counters_task_more_s {
-    ngx_counters_task_more_t   *next;
-    uint64_t                    users[NGX_COUNTERS_TASK_MORE];
-};
-
+/* a cell, and those of its users */
 
 typedef struct {
-    ngx_rbtree_node_t           node;
-    ngx_queue_t                 lru;
-    ngx_queue_t                 queue;      /* pending or asked */
-    ngx_counters_task_more_t   *more;
-    uint64_t                    id;
+    uint32_t                    next;       /* in its bucket */
+    uint32_t                    users;      /* first cell, 0: none */
     uint32_t                    nusers;
-    unsigned                    state:2;
-    unsigned                    known:1;    /* the users are */
-    unsigned                    deleted:1;
-    unsigned                    again:1;    /* an event while asked */
-    uint64_t                    users[NGX_COUNTERS_TASK_FEW];
+    uint32_t                    state;
+    uint64_t                    id;
+    ngx_counters_link_t         lru;
+    ngx_counters_link_t         queue;      /* pending or asked */
+    uint32_t                    known;      /* the users are */
+    uint32_t                    deleted;
+    uint32_t                    again;      /* an event while asked */
 } ngx_counters_task_t;
 
 
-/* makes cells of the room given, which stays the table's */
+/* of a zone that is made */
 
-void ngx_counters_task_table_init_locked(ngx_counters_tasks_t *t, void *room,
-    size_t size);
+void ngx_counters_task_init(ngx_counters_zone_t *zone);
 
-/* finds or inserts a task; NULL when all that there are wait for something */
+/*
+ * Finds or adds a task, and saves it, since it is to be changed; NULL when
+ * all that there are wait for something, or there is no such.
+ */
 
-ngx_counters_task_t *ngx_counters_task_get_locked(ngx_counters_tasks_t *t,
+ngx_counters_task_t *ngx_counters_task_get_locked(ngx_counters_zone_t *zone,
     uint64_t id);
-ngx_counters_task_t *ngx_counters_task_find_locked(ngx_counters_tasks_t *t,
+ngx_counters_task_t *ngx_counters_task_find_locked(ngx_counters_zone_t *zone,
     uint64_t id);
 
 /* the task is in no queue */
 
-void ngx_counters_task_free_locked(ngx_counters_tasks_t *t,
+void ngx_counters_task_free_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task);
 
 /*
- * Replaces the participants; they are not known if there is no room.  The
- * task must not be idle, lest it makes room itself.
+ * Replaces the participants by n that lie in the draft, or by none (NULL).
+ * They are not known if there are too many.  The task must not be idle, lest
+ * it makes room itself.
  */
 
-void ngx_counters_task_keep_locked(ngx_counters_tasks_t *t,
-    ngx_counters_task_t *task, const uint64_t *list, size_t n);
-void ngx_counters_task_forget_locked(ngx_counters_tasks_t *t,
+void ngx_counters_task_keep_locked(ngx_counters_zone_t *zone,
+    ngx_counters_task_t *task, ngx_counters_draft_t *draft, size_t n);
+void ngx_counters_task_forget_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task);
 
-void ngx_counters_task_recall(ngx_counters_task_t *task,
-    ngx_counters_users_t *users);
+void ngx_counters_task_recall_locked(ngx_counters_zone_t *zone,
+    ngx_counters_task_t *task, ngx_counters_users_t *users);
+
+/* needs no lock */
+
 void ngx_counters_task_users_add(ngx_counters_users_t *users,
     const uint64_t *list, size_t n);
 

@@ -9,16 +9,14 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_counters_cells.h"
+#include "ngx_counters_fill.h"
 #include "ngx_counters_quota.h"
 #include "ngx_counters_shm.h"
 #include "ngx_counters_state.h"
 #include "ngx_counters_task_table.h"
 #include "ngx_counters_tasks.h"
 
-
-/* the part of the zone that the table gets */
-#define NGX_COUNTERS_TASKS_SHARE     32
-#define NGX_COUNTERS_TASKS_MAX       (4 * 1024 * 1024)
 
 /* after the first event, others are waited for, milliseconds */
 #define NGX_COUNTERS_TASKS_WINDOW    100
@@ -38,59 +36,30 @@
 #define NGX_COUNTERS_TASKS_SLACK     1000
 
 
-static void ngx_counters_tasks_wait_locked(ngx_counters_tasks_t *t,
+static void ngx_counters_tasks_wait_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task, uint64_t now);
-static void ngx_counters_tasks_deleted_locked(ngx_counters_tasks_t *t,
+static void ngx_counters_tasks_deleted_locked(ngx_counters_zone_t *zone,
     ngx_counters_users_t *users);
 static void ngx_counters_tasks_ask_locked(ngx_counters_zone_t *zone,
     ngx_counters_owner_t *me, uint64_t now,
     ngx_counters_tasks_flight_t *flight);
-static void ngx_counters_tasks_wide_locked(ngx_counters_tasks_t *t,
+static void ngx_counters_tasks_wide_locked(ngx_counters_zone_t *zone,
     ngx_counters_users_t *users);
 static uint32_t ngx_counters_tasks_gap_locked(ngx_counters_zone_t *zone,
     uint64_t now);
-static void ngx_counters_tasks_settle_locked(ngx_counters_tasks_t *t,
+static void ngx_counters_tasks_settle_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task, uint64_t now);
-static void ngx_counters_tasks_back_locked(ngx_counters_tasks_t *t,
+static void ngx_counters_tasks_back_locked(ngx_counters_zone_t *zone,
     uint64_t now);
 
 
 /* by the master: workers of the old cycle may be at work */
 
 void
-ngx_counters_tasks_init(ngx_counters_zone_t *zone, ngx_log_t *log)
+ngx_counters_tasks_init(ngx_counters_zone_t *zone)
 {
-    void                  *cells;
-    size_t                 size;
-    ngx_counters_tasks_t  *t;
-
-    t = &zone->sh->tasks;
-
-    if (t->cells) {
-        return;
-    }
-
-    size = (zone->shpool->end - (u_char *) zone->shpool)
-           / NGX_COUNTERS_TASKS_SHARE;
-    size = ngx_min(size, NGX_COUNTERS_TASKS_MAX);
-
-    cells = ngx_slab_alloc(zone->shpool, size);
-
-    if (cells == NULL) {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "no room in the zone of counters_portal \"%V\" for the "
-                      "participants of tasks: every event marks all entries",
-                      &zone->name);
-        return;
-    }
-
     ngx_counters_lock(zone);
-
-    ngx_queue_init(&t->pending);
-    ngx_queue_init(&t->asked);
-
-    ngx_counters_task_table_init_locked(t, cells, size);
-
+    zone->sh->vars.tasks.kept = 1;
     ngx_counters_unlock(zone);
 }
 
@@ -102,12 +71,12 @@ ngx_counters_tasks_event(ngx_counters_zone_t *zone, uint64_t id,
     ngx_counters_task_t   *task;
     ngx_counters_tasks_t  *t;
 
-    t = &zone->sh->tasks;
+    t = &zone->sh->vars.tasks;
 
     ngx_counters_lock(zone);
 
-    task = (id && t->cells && !t->wide) ? ngx_counters_task_get_locked(t, id)
-                                        : NULL;
+    task = (id && t->kept && !t->wide)
+           ? ngx_counters_task_get_locked(zone, id) : NULL;
     if (task == NULL) {
         if (t->npending == 0 && !t->wide) {
             t->first = now;
@@ -122,7 +91,7 @@ ngx_counters_tasks_event(ngx_counters_zone_t *zone, uint64_t id,
     switch (task->state) {
 
     case NGX_COUNTERS_TASK_IDLE:
-        ngx_counters_tasks_wait_locked(t, task, now);
+        ngx_counters_tasks_wait_locked(zone, task, now);
 
         if (t->npending > NGX_COUNTERS_TASKS_FLIGHTS * zone->conf.batch) {
             t->wide = 1;
@@ -145,15 +114,20 @@ done:
 
 
 static void
-ngx_counters_tasks_wait_locked(ngx_counters_tasks_t *t,
+ngx_counters_tasks_wait_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task, uint64_t now)
 {
+    ngx_counters_tasks_t  *t;
+
+    t = &zone->sh->vars.tasks;
+
     if (t->npending == 0 && !t->wide) {
         t->first = now;
     }
 
     task->state = NGX_COUNTERS_TASK_PENDING;
-    ngx_queue_insert_tail(&t->pending, &task->queue);
+    ngx_counters_list_insert_tail(zone, &zone->sh->tasks.pending,
+                                  &task->queue);
     t->npending++;
 }
 
@@ -163,7 +137,7 @@ ngx_counters_tasks_waiting(ngx_counters_zone_t *zone)
 {
     ngx_counters_tasks_t  *t;
 
-    t = &zone->sh->tasks;
+    t = &zone->sh->vars.tasks;
 
     return t->npending || t->nasked || t->wide;
 }
@@ -178,7 +152,7 @@ ngx_counters_tasks_take(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     ngx_int_t              rc;
     ngx_counters_tasks_t  *t;
 
-    t = &zone->sh->tasks;
+    t = &zone->sh->vars.tasks;
 
     flight->n = 0;
     users->n = 0;
@@ -189,7 +163,7 @@ ngx_counters_tasks_take(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     ngx_counters_lock(zone);
 
     if (t->nasked && (now > t->lease || !ngx_counters_state_alive(t->pid))) {
-        ngx_counters_tasks_back_locked(t, now);
+        ngx_counters_tasks_back_locked(zone, now);
     }
 
     if (t->nasked || (t->npending == 0 && !t->wide)) {
@@ -210,7 +184,7 @@ ngx_counters_tasks_take(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
         goto done;
     }
 
-    ngx_counters_tasks_deleted_locked(t, users);
+    ngx_counters_tasks_deleted_locked(zone, users);
 
     if (t->npending && !t->wide) {
 
@@ -225,7 +199,7 @@ ngx_counters_tasks_take(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     }
 
     if (t->wide) {
-        ngx_counters_tasks_wide_locked(t, users);
+        ngx_counters_tasks_wide_locked(zone, users);
     }
 
     if (flight->n == 0 && users->n == 0 && !users->wide) {
@@ -249,29 +223,34 @@ done:
 /* there is nobody to ask about them: those who are remembered will do */
 
 static void
-ngx_counters_tasks_deleted_locked(ngx_counters_tasks_t *t,
+ngx_counters_tasks_deleted_locked(ngx_counters_zone_t *zone,
     ngx_counters_users_t *users)
 {
-    ngx_queue_t          *q, *next;
-    ngx_counters_task_t  *task;
+    ngx_counters_link_t   *q, *next, *pending;
+    ngx_counters_task_t   *task;
+    ngx_counters_tasks_t  *t;
+
+    t = &zone->sh->vars.tasks;
 
     if (t->npending == 0) {
         return;
     }
 
-    for (q = ngx_queue_head(&t->pending);
-         q != ngx_queue_sentinel(&t->pending);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        task = ngx_queue_data(q, ngx_counters_task_t, queue);
+    pending = &zone->sh->tasks.pending;
+
+    for (q = ngx_counters_list_head(zone, pending); q != pending; q = next) {
+
+        next = ngx_counters_list_next(zone, q);
+        task = ngx_counters_list_data(q, ngx_counters_task_t, queue);
 
         if (!task->deleted) {
             continue;
         }
 
+        ngx_counters_save_record(zone, task);
+
         if (task->known) {
-            ngx_counters_task_recall(task, users);
+            ngx_counters_task_recall_locked(zone, task, users);
 
         } else {
             users->wide = 1;
@@ -279,12 +258,14 @@ ngx_counters_tasks_deleted_locked(ngx_counters_tasks_t *t,
 
         /* to be told once more of it changes nothing */
 
-        ngx_counters_task_keep_locked(t, task, NULL, 0);
+        ngx_counters_task_keep_locked(zone, task, NULL, 0);
         task->deleted = 0;
 
-        ngx_queue_remove(&task->queue);
+        ngx_counters_list_remove(zone, &task->queue);
         task->state = NGX_COUNTERS_TASK_IDLE;
         t->npending--;
+
+        ngx_counters_commit_locked(zone);
     }
 }
 
@@ -294,19 +275,23 @@ ngx_counters_tasks_ask_locked(ngx_counters_zone_t *zone,
     ngx_counters_owner_t *me, uint64_t now,
     ngx_counters_tasks_flight_t *flight)
 {
-    ngx_queue_t           *q;
+    ngx_counters_link_t   *q;
     ngx_counters_task_t   *task;
     ngx_counters_tasks_t  *t;
 
-    t = &zone->sh->tasks;
+    t = &zone->sh->vars.tasks;
+
+    t->pid = me->pid;
+    t->lease = now + zone->conf.timeout + NGX_COUNTERS_TASKS_SLACK;
 
     while (t->npending && flight->n < zone->conf.batch) {
 
-        q = ngx_queue_head(&t->pending);
-        task = ngx_queue_data(q, ngx_counters_task_t, queue);
+        q = ngx_counters_list_head(zone, &zone->sh->tasks.pending);
+        task = ngx_counters_list_data(q, ngx_counters_task_t, queue);
+        ngx_counters_save_record(zone, task);
 
-        ngx_queue_remove(q);
-        ngx_queue_insert_tail(&t->asked, q);
+        ngx_counters_list_remove(zone, q);
+        ngx_counters_list_insert_tail(zone, &zone->sh->tasks.asked, q);
 
         task->state = NGX_COUNTERS_TASK_ASKED;
         task->again = 0;
@@ -315,31 +300,35 @@ ngx_counters_tasks_ask_locked(ngx_counters_zone_t *zone,
         t->nasked++;
 
         flight->ids[flight->n++] = task->id;
-    }
 
-    t->pid = me->pid;
-    t->lease = now + zone->conf.timeout + NGX_COUNTERS_TASKS_SLACK;
+        ngx_counters_commit_locked(zone);
+    }
 }
 
 
 /* who takes part in what waits may have changed unseen */
 
 static void
-ngx_counters_tasks_wide_locked(ngx_counters_tasks_t *t,
+ngx_counters_tasks_wide_locked(ngx_counters_zone_t *zone,
     ngx_counters_users_t *users)
 {
-    ngx_queue_t          *q;
-    ngx_counters_task_t  *task;
+    ngx_counters_link_t   *q;
+    ngx_counters_task_t   *task;
+    ngx_counters_tasks_t  *t;
+
+    t = &zone->sh->vars.tasks;
 
     while (t->npending) {
 
-        q = ngx_queue_head(&t->pending);
-        task = ngx_queue_data(q, ngx_counters_task_t, queue);
+        q = ngx_counters_list_head(zone, &zone->sh->tasks.pending);
+        task = ngx_counters_list_data(q, ngx_counters_task_t, queue);
+        ngx_counters_save_record(zone, task);
 
-        ngx_queue_remove(q);
+        ngx_counters_list_remove(zone, q);
         t->npending--;
 
-        ngx_counters_task_free_locked(t, task);
+        ngx_counters_task_free_locked(zone, task);
+        ngx_counters_commit_locked(zone);
     }
 
     t->wide = 0;
@@ -357,7 +346,7 @@ ngx_counters_tasks_gap_locked(ngx_counters_zone_t *zone, uint64_t now)
 
     conf = &zone->conf.bucket;
 
-    level = ngx_counters_bucket_level(&zone->sh->bucket, conf, now);
+    level = ngx_counters_bucket_level(&zone->sh->vars.bucket, conf, now);
     limit = (uint64_t) conf->burst * (100 - zone->conf.reserve) / 100;
 
     if (level >= limit) {
@@ -376,14 +365,24 @@ ngx_counters_tasks_answer(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     uint64_t now, uint64_t id, ngx_int_t rc, const uint64_t *list, size_t n,
     ngx_counters_users_t *users)
 {
+    ngx_str_t              data;
     ngx_counters_task_t   *task;
+    ngx_counters_draft_t  *draft;
     ngx_counters_tasks_t  *t;
 
-    t = &zone->sh->tasks;
+    t = &zone->sh->vars.tasks;
+    draft = NULL;
+
+    if (rc == NGX_OK && n) {
+        data.data = (u_char *) list;
+        data.len = n * sizeof(uint64_t);
+
+        draft = ngx_counters_fill_copy(zone, &data, now);
+    }
 
     ngx_counters_lock(zone);
 
-    task = ngx_counters_task_find_locked(t, id);
+    task = ngx_counters_task_find_locked(zone, id);
 
     if (task && (task->state != NGX_COUNTERS_TASK_ASKED || t->pid != me->pid))
     {
@@ -392,7 +391,7 @@ ngx_counters_tasks_answer(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     }
 
     if (task && task->known && rc != NGX_ERROR) {
-        ngx_counters_task_recall(task, users);
+        ngx_counters_task_recall_locked(zone, task, users);
 
     } else if (rc != NGX_OK) {
         users->wide = 1;
@@ -405,13 +404,17 @@ ngx_counters_tasks_answer(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 
     if (task) {
         if (rc == NGX_ERROR) {
-            ngx_counters_task_forget_locked(t, task);
+            ngx_counters_task_forget_locked(zone, task);
 
         } else {
-            ngx_counters_task_keep_locked(t, task, list, n);
+            ngx_counters_task_keep_locked(zone, task, draft, n);
         }
 
-        ngx_counters_tasks_settle_locked(t, task, now);
+        ngx_counters_tasks_settle_locked(zone, task, now);
+    }
+
+    if (draft && draft->pid) {
+        ngx_counters_cells_drop_locked(zone, draft);
     }
 
     ngx_counters_unlock(zone);
@@ -421,15 +424,19 @@ ngx_counters_tasks_answer(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 /* an event that came meanwhile waits for the next flight */
 
 static void
-ngx_counters_tasks_settle_locked(ngx_counters_tasks_t *t,
+ngx_counters_tasks_settle_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task, uint64_t now)
 {
-    ngx_queue_remove(&task->queue);
+    ngx_counters_tasks_t  *t;
+
+    t = &zone->sh->vars.tasks;
+
+    ngx_counters_list_remove(zone, &task->queue);
     t->nasked--;
 
     if (task->again) {
         task->again = 0;
-        ngx_counters_tasks_wait_locked(t, task, now);
+        ngx_counters_tasks_wait_locked(zone, task, now);
 
     } else {
         task->state = NGX_COUNTERS_TASK_IDLE;
@@ -443,12 +450,12 @@ ngx_counters_tasks_back(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 {
     ngx_counters_tasks_t  *t;
 
-    t = &zone->sh->tasks;
+    t = &zone->sh->vars.tasks;
 
     ngx_counters_lock(zone);
 
     if (t->nasked && t->pid == me->pid) {
-        ngx_counters_tasks_back_locked(t, now);
+        ngx_counters_tasks_back_locked(zone, now);
     }
 
     ngx_counters_unlock(zone);
@@ -456,17 +463,22 @@ ngx_counters_tasks_back(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 
 
 static void
-ngx_counters_tasks_back_locked(ngx_counters_tasks_t *t, uint64_t now)
+ngx_counters_tasks_back_locked(ngx_counters_zone_t *zone, uint64_t now)
 {
-    ngx_queue_t          *q;
-    ngx_counters_task_t  *task;
+    ngx_counters_link_t   *q;
+    ngx_counters_task_t   *task;
+    ngx_counters_tasks_t  *t;
+
+    t = &zone->sh->vars.tasks;
 
     while (t->nasked) {
-        q = ngx_queue_head(&t->asked);
-        task = ngx_queue_data(q, ngx_counters_task_t, queue);
+        q = ngx_counters_list_head(zone, &zone->sh->tasks.asked);
+        task = ngx_counters_list_data(q, ngx_counters_task_t, queue);
+        ngx_counters_save_record(zone, task);
 
         task->again = 1;
-        ngx_counters_tasks_settle_locked(t, task, now);
+        ngx_counters_tasks_settle_locked(zone, task, now);
+        ngx_counters_commit_locked(zone);
     }
 }
 
@@ -475,21 +487,23 @@ void
 ngx_counters_tasks_failed(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     uint64_t now, ngx_counters_users_t *users)
 {
-    ngx_queue_t           *q;
+    ngx_counters_link_t   *q;
     ngx_counters_task_t   *task;
     ngx_counters_tasks_t  *t;
 
-    t = &zone->sh->tasks;
+    t = &zone->sh->vars.tasks;
     users->wide = 1;
 
     ngx_counters_lock(zone);
 
     while (t->nasked && t->pid == me->pid) {
-        q = ngx_queue_head(&t->asked);
-        task = ngx_queue_data(q, ngx_counters_task_t, queue);
+        q = ngx_counters_list_head(zone, &zone->sh->tasks.asked);
+        task = ngx_counters_list_data(q, ngx_counters_task_t, queue);
+        ngx_counters_save_record(zone, task);
 
-        ngx_counters_task_forget_locked(t, task);
-        ngx_counters_tasks_settle_locked(t, task, now);
+        ngx_counters_task_forget_locked(zone, task);
+        ngx_counters_tasks_settle_locked(zone, task, now);
+        ngx_counters_commit_locked(zone);
     }
 
     t->failures += (t->failures < 31);

@@ -24,11 +24,11 @@ typedef struct {
 
 
 /*
- * After ngx_counters_zone_init(), if participants are to be remembered.  A
- * zone that has no room for it is logged, and marks all entries instead.
+ * After ngx_counters_zone_init(), if participants are to be remembered, for
+ * which the zone has some of its room.
  */
 
-void ngx_counters_tasks_init(ngx_counters_zone_t *zone, ngx_log_t *log);
+void ngx_counters_tasks_init(ngx_counters_zone_t *zone);
 
 /* an event; with "id" 0 all entries are to be marked */
 

@@ -89,6 +89,19 @@ typedef struct {
 typedef struct ngx_counters_zone_sh_s    ngx_counters_zone_sh_t;
 typedef struct ngx_counters_entry_s      ngx_counters_entry_t;
 typedef struct ngx_counters_cred_node_s  ngx_counters_cred_node_t;
+typedef struct ngx_counters_slot_s       ngx_counters_slot_t;
+typedef struct ngx_counters_bucket_head_s  ngx_counters_bucket_head_t;
+
+
+/* a place in a list, or its head; see ngx_counters_list.h */
+
+typedef struct {
+    uint32_t                     prev;
+    uint32_t                     next;
+} __attribute__((aligned(8))) ngx_counters_link_t;
+
+
+#define NGX_COUNTERS_LINE  __attribute__((aligned(64)))
 
 
 /* per cycle; the data in shared memory outlives it */
@@ -98,6 +111,15 @@ typedef struct {
     ngx_slab_pool_t             *shpool;
     ngx_counters_zone_conf_t     conf;
     ngx_str_t                    name;        /* of the portal, for logs */
+
+    /* where it lies */
+    u_char                      *cells;
+    ngx_counters_slot_t         *slots;
+    ngx_counters_bucket_head_t  *buckets;     /* of entries */
+    ngx_counters_link_t         *users;       /* entries, by their user */
+    ngx_counters_link_t         *groups;
+    uint32_t                    *creds;
+    uint32_t                    *tasks;
 
     /* the managed webhook, which every worker has; per process */
     ngx_uint_t                   common;

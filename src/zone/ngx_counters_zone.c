@@ -11,19 +11,28 @@
 
 #include <openssl/rand.h>
 
+#include "ngx_counters_cells.h"
 #include "ngx_counters_fade.h"
 #include "ngx_counters_quota.h"
+#include "ngx_counters_read.h"
 #include "ngx_counters_shm.h"
 #include "ngx_counters_state.h"
 #include "ngx_counters_table.h"
+#include "ngx_counters_task_table.h"
+#include "ngx_counters_walk.h"
 #include "ngx_counters_zone.h"
 
 
 /* an entry's place in the LRU list is exact to within this, milliseconds */
 #define NGX_COUNTERS_TOUCH        1000
 
-/* so many in a row that are out of use: so are those behind them */
-#define NGX_COUNTERS_IDLE_ROW     64
+
+typedef struct {
+    uint64_t                  *user;
+    uint64_t                  *group;
+    uint64_t                   now;
+    ngx_uint_t                 soft;
+} ngx_counters_zone_purge_t;
 
 
 static void ngx_counters_zone_touch_locked(ngx_counters_zone_t *zone,
@@ -31,21 +40,17 @@ static void ngx_counters_zone_touch_locked(ngx_counters_zone_t *zone,
 static ngx_int_t ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, uint64_t now, ngx_pool_t *pool,
     ngx_counters_view_t *view);
-static ngx_int_t ngx_counters_zone_copy_locked(ngx_counters_entry_t *e,
-    ngx_pool_t *pool, ngx_counters_view_t *view);
 static void ngx_counters_zone_spent_locked(ngx_counters_zone_t *zone,
     const u_char *digest, ngx_counters_cred_node_t *cred, uint64_t now,
     ngx_counters_view_t *view);
-static ngx_uint_t ngx_counters_zone_purge_list_locked(ngx_counters_zone_t *zone,
-    ngx_queue_t *list, uint64_t *user, uint64_t *group, ngx_uint_t soft,
-    uint64_t now);
+static ngx_uint_t ngx_counters_zone_purge_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, void *data);
 
 
 ngx_int_t
 ngx_counters_zone_init(ngx_counters_zone_t *zone, ngx_shm_zone_t *shm_zone,
     ngx_counters_zone_t *old)
 {
-    ngx_uint_t               i;
     ngx_counters_zone_sh_t  *sh;
 
     zone->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
@@ -62,10 +67,15 @@ ngx_counters_zone_init(ngx_counters_zone_t *zone, ngx_shm_zone_t *shm_zone,
         }
 
         zone->sh = sh;
+        ngx_counters_cells_map(zone);
+
         return NGX_OK;
     }
 
-    sh = ngx_slab_calloc(zone->shpool, sizeof(ngx_counters_zone_sh_t));
+    /* a full zone is everyday life here, not worth a "crit" */
+    zone->shpool->log_nomem = 0;
+
+    sh = ngx_counters_cells_init(zone->shpool);
     if (sh == NULL) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "zone of counters_portal \"%V\" is too small",
@@ -83,26 +93,12 @@ ngx_counters_zone_init(ngx_counters_zone_t *zone, ngx_shm_zone_t *shm_zone,
     sh->layout = NGX_COUNTERS_LAYOUT;
     sh->since = (uint64_t) ngx_time() * 1000;
 
-    ngx_counters_table_init(sh);
-
-    ngx_queue_init(&sh->lru);
-    ngx_queue_init(&sh->bare);
-    ngx_queue_init(&sh->idle);
-    ngx_queue_init(&sh->headers);
-
-    for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
-        ngx_queue_init(&sh->ages[i]);
-    }
-
-    for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
-        ngx_queue_init(&sh->queue[i]);
-    }
-
-    /* a full zone is everyday life here, not worth a "crit" */
-    zone->shpool->log_nomem = 0;
-
     zone->shpool->data = sh;
     zone->sh = sh;
+
+    ngx_counters_cells_map(zone);
+    ngx_counters_table_init(zone);
+    ngx_counters_task_init(zone);
 
     return NGX_OK;
 }
@@ -122,6 +118,11 @@ ngx_counters_zone_lookup(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ngx_int_t                  rc;
     ngx_counters_entry_t      *e;
     ngx_counters_cred_node_t  *cred;
+
+    rc = ngx_counters_read_fresh(zone, key, now, pool, view);
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
 
     ngx_counters_lock(zone);
 
@@ -153,15 +154,16 @@ static void
 ngx_counters_zone_touch_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, uint64_t now)
 {
-    if (now < e->asked + NGX_COUNTERS_TOUCH && now >= e->asked) {
+    uint64_t  asked;
+
+    asked = ngx_counters_asked(zone, e);
+
+    if (now < asked + NGX_COUNTERS_TOUCH && now >= asked) {
         return;
     }
 
-    e->asked = now;
-
-    ngx_queue_remove(&e->lru);
-    ngx_queue_insert_head(e->listed ? &zone->sh->lru : &zone->sh->bare,
-                          &e->lru);
+    ngx_counters_read_touch(zone, ngx_counters_ref(zone, e), now);
+    ngx_counters_table_place_locked(zone, e, e->listed, now);
 }
 
 
@@ -170,9 +172,21 @@ ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, uint64_t now, ngx_pool_t *pool,
     ngx_counters_view_t *view)
 {
-    ngx_uint_t  class;
+    ngx_uint_t                 class;
+    ngx_counters_work_t       *work;
+    ngx_counters_cred_node_t  *cred;
+
+    work = ngx_counters_work(zone, e);
+    cred = ngx_counters_cred(zone, e);
 
     ngx_counters_fade_locked(zone, e, now);
+
+    if (e->kind == NGX_COUNTERS_DATA && e->fetched <= cred->refused
+        && !ngx_counters_zone_common(zone, cred->digest))
+    {
+        /* whoever has revoked it is still about it, or has died */
+        ngx_counters_table_clear_locked(zone, e, now);
+    }
 
     view->kind = e->kind;
     view->origin = e->origin;
@@ -180,8 +194,8 @@ ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
     view->fetched = e->fetched;
     view->remains = (int64_t) (e->fetched + e->ttl) - (int64_t) now;
     view->refreshing = (e->state != NGX_COUNTERS_IDLE);
-    view->leased = (e->state == NGX_COUNTERS_LEASED && now <= e->lease);
-    view->flying = (e->state == NGX_COUNTERS_FLYING && now <= e->lease);
+    view->leased = (e->state == NGX_COUNTERS_LEASED && now <= work->lease);
+    view->flying = (e->state == NGX_COUNTERS_FLYING && now <= work->lease);
     view->fresh = NGX_COUNTERS_FRESH;
     view->hold = NGX_COUNTERS_OPEN;
     view->hold_until = 0;
@@ -197,18 +211,18 @@ ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
             view->remains = 0;
         }
 
-        view->hold = ngx_counters_quota_hold_locked(zone, e, e->cred, e->method,
-                                                    now, &view->hold_until);
+        view->hold = ngx_counters_quota_hold_locked(zone, e, cred, e->method, now,
+                                                    &view->hold_until);
 
         if (view->fresh == NGX_COUNTERS_IF_ERROR) {
-            class = ngx_counters_state_class_locked(zone, e->cred->digest,
-                                                    e->cred);
+            class = ngx_counters_state_class_locked(zone, cred->digest, cred);
 
             view->dry = (class == NGX_COUNTERS_UNKNOWN)
                         ? ngx_counters_quota_dry_locked(zone, class, 0, now)
                         : ngx_counters_quota_line_locked(zone, e, now);
 
-            view->dry |= (e->cred->slow[e->method] > now);
+            view->dry |= (ngx_counters_limits(zone, cred)->slow[e->method]
+                          > now);
 
         } else if (view->fresh == NGX_COUNTERS_EXPIRED) {
             view->kind = NGX_COUNTERS_EMPTY;
@@ -219,49 +233,18 @@ ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
             view->kind = NGX_COUNTERS_EMPTY;
         }
 
-        view->hold = ngx_counters_quota_hold_locked(zone, e, e->cred, e->method,
-                                                    now, &view->hold_until);
+        view->hold = ngx_counters_quota_hold_locked(zone, e, cred, e->method, now,
+                                                    &view->hold_until);
     }
 
     if (view->kind == NGX_COUNTERS_EMPTY) {
         view->fetched = 0;
-        ngx_counters_zone_spent_locked(zone, e->cred->digest, e->cred, now,
-                                       view);
+        ngx_counters_zone_spent_locked(zone, cred->digest, cred, now, view);
 
         return NGX_DECLINED;
     }
 
-    return pool ? ngx_counters_zone_copy_locked(e, pool, view) : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_counters_zone_copy_locked(ngx_counters_entry_t *e, ngx_pool_t *pool,
-    ngx_counters_view_t *view)
-{
-    u_char                  *p;
-    ngx_counters_blob_t     *blob;
-    ngx_counters_headers_t  *headers;
-
-    blob = e->blob;
-    headers = blob->headers;
-
-    p = ngx_pnalloc(pool, headers->len + blob->len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    view->headers.len = headers->len;
-    view->headers.data = p;
-    p = ngx_cpymem(p, headers->data, headers->len);
-
-    view->body.len = blob->len;
-    view->body.data = p;
-    ngx_memcpy(p, blob->data, blob->len);
-
-    ngx_memcpy(view->etag, blob->etag, NGX_COUNTERS_ETAG_LEN);
-
-    return NGX_OK;
+    return pool ? ngx_counters_read_copy(zone, e, pool, view) : NGX_OK;
 }
 
 
@@ -301,7 +284,7 @@ ngx_counters_zone_starved(ngx_counters_zone_t *zone)
 {
     /* one word, about the past: no reason for a lock */
 
-    return zone->sh->starved;
+    return zone->sh->vars.starved;
 }
 
 
@@ -309,14 +292,33 @@ ngx_uint_t
 ngx_counters_zone_purge(ngx_counters_zone_t *zone, uint64_t *user,
     uint64_t *group, ngx_uint_t soft, uint64_t now)
 {
-    ngx_uint_t  n;
+    size_t                     offset;
+    ngx_uint_t                 n;
+    ngx_counters_link_t       *list;
+    ngx_counters_zone_purge_t  purge;
+
+    if (user == NULL && group == NULL) {
+        return ngx_counters_fade_all(zone, soft, now);
+    }
+
+    purge.user = user;
+    purge.group = group;
+    purge.soft = soft;
+    purge.now = now;
 
     ngx_counters_lock(zone);
 
-    n = ngx_counters_zone_purge_list_locked(zone, &zone->sh->lru, user, group,
-                                            soft, now);
-    n += ngx_counters_zone_purge_list_locked(zone, &zone->sh->bare, user, group,
-                                             soft, now);
+    if (user) {
+        list = ngx_counters_table_users(zone, *user);
+        offset = offsetof(ngx_counters_entry_t, users);
+
+    } else {
+        list = ngx_counters_table_groups(zone, *group);
+        offset = offsetof(ngx_counters_entry_t, groups);
+    }
+
+    n = ngx_counters_walk_locked(zone, list, offset,
+                                 ngx_counters_zone_purge_locked, &purge);
 
     ngx_counters_unlock(zone);
 
@@ -325,38 +327,29 @@ ngx_counters_zone_purge(ngx_counters_zone_t *zone, uint64_t *user,
 
 
 static ngx_uint_t
-ngx_counters_zone_purge_list_locked(ngx_counters_zone_t *zone,
-    ngx_queue_t *list, uint64_t *user, uint64_t *group, ngx_uint_t soft,
-    uint64_t now)
+ngx_counters_zone_purge_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, void *data)
 {
-    ngx_uint_t             n, data;
-    ngx_queue_t           *q, *next;
-    ngx_counters_entry_t  *e;
+    ngx_counters_zone_purge_t  *purge = data;
 
-    n = 0;
+    ngx_uint_t  n;
 
-    for (q = ngx_queue_head(list); q != ngx_queue_sentinel(list); q = next) {
+    if ((purge->user && e->user != *purge->user)
+        || (purge->group && e->group != *purge->group))
+    {
+        return 0;
+    }
 
-        next = ngx_queue_next(q);
-        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
+    n = (e->kind == NGX_COUNTERS_DATA && !ngx_counters_dropped(zone, e));
 
-        if ((user && e->user != *user) || (group && e->group != *group)) {
-            continue;
-        }
+    if (n && e->fetched > purge->now) {
+        return 0;
+    }
 
-        data = (e->kind == NGX_COUNTERS_DATA);
+    ngx_counters_fade_stale_locked(zone, e, purge->now);
 
-        if (data && e->fetched > now) {
-            continue;
-        }
-
-        ngx_counters_fade_stale_locked(e, now);
-
-        if (!soft) {
-            ngx_counters_table_clear_locked(zone, e);
-        }
-
-        n += data;
+    if (!purge->soft) {
+        ngx_counters_table_clear_locked(zone, e, purge->now);
     }
 
     return n;
@@ -380,13 +373,13 @@ ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
     ngx_counters_zone_state_t *state)
 {
     uint32_t                 span;
-    ngx_uint_t               i, n, idle;
-    ngx_queue_t             *q;
-    ngx_counters_entry_t    *e;
+    ngx_uint_t               i, n;
+    ngx_counters_vars_t     *vars;
+    ngx_counters_active_t    active;
     ngx_counters_zone_sh_t  *sh;
 
     sh = zone->sh;
-    span = zone->conf.ahead ? zone->conf.ahead : NGX_COUNTERS_ACTIVE;
+    vars = &sh->vars;
 
     ngx_memzero(state, sizeof(ngx_counters_zone_state_t));
 
@@ -396,48 +389,37 @@ ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
         }
     }
 
+    span = zone->conf.ahead ? zone->conf.ahead : NGX_COUNTERS_ACTIVE;
+    span += NGX_COUNTERS_TOUCH;
+
+    ngx_counters_walk_active(zone, now, span, &active);
+
+    state->active = active.common + active.others;
+    state->requests = active.requests;
+    state->largest = ngx_min(active.largest, state->active);
     state->size = zone->shpool->end - (u_char *) zone->shpool;
     state->since = sh->since;
 
     ngx_counters_lock(zone);
 
-    state->entries = sh->nentries;
-    state->creds = sh->ncreds;
-    state->flying = sh->nflying;
-    state->failures = sh->failures;
-    state->operating = sh->operating;
-    state->free = zone->shpool->pfree * ngx_pagesize;
-    state->level = ngx_counters_bucket_level(&sh->bucket, &zone->conf.bucket,
-                                             now);
+    state->entries = vars->nentries;
+    state->creds = vars->ncreds;
+    state->flying = vars->nflying;
+    state->failures = vars->failures;
+    state->operating = vars->operating;
+
+    /* of the size that was configured: tables take their part of it */
+
+    state->free = (uint64_t) state->size * ngx_counters_cells_free(zone)
+                  / (sh->ncells - 1);
+    state->level = ngx_counters_bucket_level(&vars->bucket,
+                                             &zone->conf.bucket, now);
     state->hold = ngx_counters_quota_hold_locked(zone, NULL, NULL, 0, now,
                                                  &state->hold_until);
 
     for (i = 0; i < NGX_COUNTERS_CLASSES; i++) {
-        state->queued[i] = sh->nqueued[i];
+        state->queued[i] = vars->nqueued[i];
     }
-
-    /* a late refresh brings an entry to the front too */
-
-    for (q = ngx_queue_head(&sh->lru), idle = 0;
-         q != ngx_queue_sentinel(&sh->lru) && idle < NGX_COUNTERS_IDLE_ROW;
-         q = ngx_queue_next(q))
-    {
-        e = ngx_queue_data(q, ngx_counters_entry_t, lru);
-
-        if (e->asked + span + NGX_COUNTERS_TOUCH < now) {
-            idle++;
-            continue;
-        }
-
-        idle = 0;
-        state->active++;
-
-        n = ngx_min(e->cred->nentries, zone->conf.batch);
-        state->requests += 1000 / n;
-        state->largest = ngx_max(state->largest, e->cred->nentries);
-    }
-
-    state->largest = ngx_min(state->largest, state->active);
 
     ngx_counters_unlock(zone);
 }

@@ -68,8 +68,9 @@ refresh_ahead(void)
 static void
 asked_for_lately(void)
 {
-    ngx_uint_t            i, n;
-    ngx_counters_zone_t  *zone;
+    ngx_uint_t             i, n;
+    ngx_counters_zone_t   *zone;
+    ngx_counters_entry_t  *e;
 
     zone = zone_new(ZONE);
     zone->conf.ahead = 300000;
@@ -79,7 +80,8 @@ asked_for_lately(void)
     }
 
     for (i = 0; i < 30; i += 2) {
-        zone_find(zone, key(i % 3, i))->asked = NOW - 300000;
+        e = zone_find(zone, key(i % 3, i));
+        zone->slots[ngx_counters_ref(zone, e)].asked = NOW / 1000 - 300;
     }
 
     is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 60000, has_first,
@@ -87,10 +89,10 @@ asked_for_lately(void)
            "those asked for lately whose credential is here");
     is_int(ngx_counters_zone_ahead(zone, &workers[1], NOW + 60000, has_all,
                                    NULL), 10, "another worker has the others");
-    is_int(zone->sh->nqueued[NGX_COUNTERS_AHEAD], 15, "all in their class");
+    is_int(zone->sh->vars.nqueued[NGX_COUNTERS_AHEAD], 15, "all in their class");
     is_int(lease(zone, key(1, 1), 0, NGX_COUNTERS_STALE, NOW + 60000),
            NGX_AGAIN, "one is asked for");
-    is_int(zone->sh->nqueued[NGX_COUNTERS_STALE], 1, "and rises");
+    is_int(zone->sh->vars.nqueued[NGX_COUNTERS_STALE], 1, "and rises");
 
     for (n = 0, i = 0; i < 30; i += 2) {
         look(zone, key(i % 3, i), NOW + 61000);
@@ -165,7 +167,7 @@ ttls(void)
                                 NULL);
     }
 
-    is_int(zone->sh->nqueued[NGX_COUNTERS_AHEAD], 50,
+    is_int(zone->sh->vars.nqueued[NGX_COUNTERS_AHEAD], 50,
            "who are looked at in vain");
 
     is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 598000, has_all,

@@ -31,7 +31,7 @@ classes(void)
     queue(zone, key(1, 10), 0, NGX_COUNTERS_WAITING, NOW + 3);
     queue(zone, key(1, 11), 0, NGX_COUNTERS_WAITING, NOW + 4);
 
-    is_int(zone->sh->nqueued[NGX_COUNTERS_UNKNOWN], 1,
+    is_int(zone->sh->vars.nqueued[NGX_COUNTERS_UNKNOWN], 1,
            "a credential never accepted has a class of its own");
     is_int(queue(zone, key(1, 20), 1, NGX_COUNTERS_STALE, NOW + 5), NGX_AGAIN,
            "a key is queued once");
@@ -47,7 +47,7 @@ classes(void)
     next(zone, 0, NOW + 5);
     is_str(users(), strlen(users()), "40", "and last the unknown");
     is_int(dispatch(zone, 0, NOW + 5), NGX_DONE, "that is all");
-    is_int(zone->sh->nflying, 5, "five are in flight");
+    is_int(zone->sh->vars.nflying, 5, "five are in flight");
 
     zone_ok(zone, "classes");
 }
@@ -87,7 +87,7 @@ rising(void)
 
     ngx_counters_zone_revoke(zone, digest(1), NOW + 1000);
     queue(zone, key(1, 50), 0, NGX_COUNTERS_WAITING, NOW + 2000);
-    is_int(zone->sh->nqueued[NGX_COUNTERS_UNKNOWN], 1,
+    is_int(zone->sh->vars.nqueued[NGX_COUNTERS_UNKNOWN], 1,
            "a credential that was refused is not known any more");
 }
 
@@ -118,7 +118,7 @@ one_line(void)
     queue(zone, key(1, 4), 0, NGX_COUNTERS_STALE, NOW + 3);
     queue(zone, key(1, 9), 0, NGX_COUNTERS_WAITING, NOW + 4);
 
-    is_int(zone->sh->nqueued[NGX_COUNTERS_STALE], 3, "those who wait too");
+    is_int(zone->sh->vars.nqueued[NGX_COUNTERS_STALE], 3, "those who wait too");
 
     lease(zone, key(1, 4), 0, NGX_COUNTERS_WAITING, NOW + 5);
     lease(zone, key(1, 3), 0, NGX_COUNTERS_WAITING, NOW + 6);
@@ -187,7 +187,7 @@ managed_is_known(void)
     ngx_memcpy(zone->common_cred, digest(7), NGX_COUNTERS_DIGEST_LEN);
 
     queue(zone, key(7, 1), 1, NGX_COUNTERS_WAITING, NOW);
-    is_int(zone->sh->nqueued[NGX_COUNTERS_WAITING], 1,
+    is_int(zone->sh->vars.nqueued[NGX_COUNTERS_WAITING], 1,
            "the managed webhook is no unknown");
     is_int(dispatch(zone, 0, NOW), NGX_OK, "and every worker has it");
 }
@@ -308,8 +308,8 @@ halves(void)
                "a call that came to nothing returns");
     }
 
-    is_int(zone->sh->nflying, 0, "nothing flies");
-    is_int(zone->sh->nqueued[NGX_COUNTERS_STALE], 2, "to their own classes");
+    is_int(zone->sh->vars.nflying, 0, "nothing flies");
+    is_int(zone->sh->vars.nqueued[NGX_COUNTERS_STALE], 2, "to their own classes");
 
     next(zone, 0, NOW + 5000);
     is_str(users(), strlen(users()), "10 11",
@@ -574,7 +574,7 @@ places_given_up(void)
 
     is_int(dispatch(zone, 0, NOW), NGX_OK, "nobody waits for the dead");
     is_str(users(), strlen(users()), "1000", "whose places are given up");
-    is_int(zone->sh->nqueued[NGX_COUNTERS_WAITING], 0, "all at once");
+    is_int(zone->sh->vars.nqueued[NGX_COUNTERS_WAITING], 0, "all at once");
     is_int(lease(zone, key(1, 1), 0, NGX_COUNTERS_WAITING, NOW), NGX_OK,
            "others may ask for them again");
 
@@ -603,7 +603,7 @@ places_given_up(void)
 
         zone = zone_new(ZONE);
         zone->conf.bucket.rate = 0;
-        zone->sh->trust = i;
+        zone->sh->vars.trust = i;
 
         for (n = 0; n < 50; n++) {
             queue(zone, key(100 + n, 1), 0, NGX_COUNTERS_WAITING, NOW);

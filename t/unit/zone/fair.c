@@ -200,6 +200,10 @@ begin(mix_t *mix)
 
     zone = zone_new(ZONE);
 
+    /* it is about time: what an edit leaves is looked at elsewhere */
+
+    zone_check_not();
+
     zone->conf.stale = STALE;
     zone->conf.batch = mix->batch;
     zone->conf.batch_wait = 5;

@@ -135,7 +135,7 @@ leases_end(void)
     ok(!view.flying, "for as long as it may take");
     is_int(lease(zone, key(2, 1), 2, NGX_COUNTERS_WAITING, NOW + 11001),
            NGX_OK, "then given up");
-    is_int(zone->sh->nflying, 0, "it does not fly any more");
+    is_int(zone->sh->vars.nflying, 0, "it does not fly any more");
 
     /* in the queue there is no lease */
 
@@ -177,8 +177,8 @@ dead_workers(void)
     is_int(take_over(zone, key(1, 2), 2, NOW), NGX_OK, "queued");
     is_int(take_over(zone, key(1, 3), 2, NOW), NGX_OK, "in flight");
 
-    is_int(zone->sh->nflying, 0, "nothing flies");
-    is_int(zone->sh->nqueued[NGX_COUNTERS_WAITING], 0, "nothing is queued");
+    is_int(zone->sh->vars.nflying, 0, "nothing flies");
+    is_int(zone->sh->vars.nqueued[NGX_COUNTERS_WAITING], 0, "nothing is queued");
 
     ok(finish(zone, key(1, 3), 2, answer(NGX_COUNTERS_DATA, "a", NOW), NOW),
        "the new owner stores the answer");

@@ -110,11 +110,11 @@ step_ahead(void)
         if (e && e->state == NGX_COUNTERS_QUEUED && !queued[i]) {
             claim(has_some(NULL, models[i].key.cred), "queued without the key");
             claim(e->class == NGX_COUNTERS_AHEAD, "ahead, but not so queued");
-            claim(e->asked + 20 >= now - 300000 - 20, "nobody asked for it");
+            claim(ngx_counters_asked(zone, e) + 1020 >= now - 300000 - 20, "nobody asked for it");
 
             models[i].state = NGX_COUNTERS_QUEUED;
             models[i].pid = workers[w].pid;
-            models[i].start = e->since;
+            models[i].start = ngx_counters_work(zone, e)->since;
             models[i].late = 0;
         }
     }
@@ -333,7 +333,6 @@ run(const char *name, size_t size, ngx_uint_t collide, ngx_uint_t fail,
 {
     size_t               start, rest;
     ngx_uint_t           i, c, u, pieces, queued, leased;
-    ngx_queue_t         *q;
     ngx_counters_key_t  *k;
 
     zone = zone_new(size);
@@ -372,9 +371,9 @@ run(const char *name, size_t size, ngx_uint_t collide, ngx_uint_t fail,
 
         step();
 
-        queued += (zone->sh->nqueued[NGX_COUNTERS_WAITING] > 0
-                   || zone->sh->nqueued[NGX_COUNTERS_STALE] > 0);
-        leased += (zone->sh->nflying > 0);
+        queued += (zone->sh->vars.nqueued[NGX_COUNTERS_WAITING] > 0
+                   || zone->sh->vars.nqueued[NGX_COUNTERS_STALE] > 0);
+        leased += (zone->sh->vars.nflying > 0);
 
         if (i % 1000 == 0 && zone_broken(zone)) {
             break;
@@ -394,15 +393,7 @@ run(const char *name, size_t size, ngx_uint_t collide, ngx_uint_t fail,
 
     /* and the memory comes back */
 
-    while (zone->sh->nentries) {
-        q = ngx_queue_empty(&zone->sh->lru) ? &zone->sh->bare
-                                            : &zone->sh->lru;
-
-        ngx_counters_table_delete_locked(zone,
-                            ngx_queue_data(ngx_queue_head(q),
-                                           ngx_counters_entry_t, lru), now);
-    }
-
+    zone_delete_all(zone, now);
     ngx_counters_zone_expire(zone, now + 86400000ULL * 9, 1000);
 
     rest = zone_used(&pieces);

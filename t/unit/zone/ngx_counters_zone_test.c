@@ -29,6 +29,7 @@ static ngx_counters_suite_t  ngx_counters_suites[] = {
     { "dispatch", test_dispatch },
     { "quota", test_quota },
     { "ahead", test_ahead },
+    { "crash", test_crash },
     { "pace", test_pace },
     { "fair", test_fair },
     { "creds", test_creds },

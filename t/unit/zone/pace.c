@@ -149,7 +149,7 @@ shares(void)
 
         zone = pace_zone();
         zone->conf.batch = 1;
-        zone->sh->trust = 1;
+        zone->sh->vars.trust = 1;
 
         for (i = 0; i < 200; i++) {
             queue(zone, key(class == NGX_COUNTERS_UNKNOWN ? 3 : 1, 100 + i),
@@ -178,9 +178,9 @@ shares(void)
     spend(zone, 35);
     queue(zone, key(3, 1), 0, NGX_COUNTERS_WAITING, NOW - 1000);
 
-    zone->sh->turn = 0;
+    zone->sh->vars.turn = 0;
     is_int(dispatch(zone, 0, NOW), NGX_AGAIN, "too much is spent for it");
-    zone->sh->turn = 7;
+    zone->sh->vars.turn = 7;
     is_int(dispatch(zone, 0, NOW), NGX_OK, "unless it is its turn");
 
     zone_ok(zone, "shares");
@@ -189,7 +189,7 @@ shares(void)
 
     zone = pace_zone();
     zone->conf.batch = 1;
-    zone->sh->trust = NGX_COUNTERS_TRUST;
+    zone->sh->vars.trust = NGX_COUNTERS_TRUST;
     spend(zone, 30);
 
     for (i = 0; i < 10; i++) {
@@ -313,7 +313,7 @@ operating_others(void)
 
     due(zone, 50, NOW);
     is_int(dispatch(zone, 0, NOW), NGX_AGAIN, "near the limit nothing leaves");
-    is_int(zone->sh->nqueued[NGX_COUNTERS_AHEAD], 50, "nor is forgotten");
+    is_int(zone->sh->vars.nqueued[NGX_COUNTERS_AHEAD], 50, "nor is forgotten");
     queue(zone, key(2, 1), 0, NGX_COUNTERS_STALE, NOW);
     is_int(dispatch(zone, 0, NOW + 5), NGX_OK, "but under others it does");
     is_int(flight.keys[0].user, 1, "it does");
@@ -517,7 +517,7 @@ abandoned(void)
                                    NULL), 0, "for as long as they may");
     is_int(ngx_counters_zone_ahead(zone, &workers[1], NOW + 12501, has_all,
                                    NULL), 2, "then they are refreshed anew");
-    is_int(zone->sh->nflying, 0, "and fly no more");
+    is_int(zone->sh->vars.nflying, 0, "and fly no more");
 
     zone_ok(zone, "abandoned");
 }

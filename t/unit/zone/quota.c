@@ -225,7 +225,7 @@ limits(void)
                                   NOW + 40000);
     ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW + 39000,
                                   NOW + 40000);
-    is_int(zone->sh->bucket.level, 50000, "each limit answer fills it");
+    is_int(zone->sh->vars.bucket.level, 50000, "each limit answer fills it");
 }
 
 
@@ -259,7 +259,7 @@ limits_in_time(void)
     look(zone, key(1, 100), NOW);
     ok(view.hold == NGX_COUNTERS_OVERLOADED
        && view.hold_until == NOW + 10 * MINUTE, "nothing at all");
-    is_int(zone->sh->failures, 1, "not even what comes next");
+    is_int(zone->sh->vars.failures, 1, "not even what comes next");
 
     queue(zone, key(1, 2), 0, NGX_COUNTERS_WAITING, NOW + 10 * MINUTE);
     is_int(dispatch(zone, 0, NOW + 10 * MINUTE), NGX_OK, "then one is tried");

@@ -9,6 +9,8 @@
 
 #include <sys/mman.h>
 
+#include "ngx_counters_cells.h"
+#include "ngx_counters_table.h"
 #include "zone_test.h"
 
 
@@ -29,9 +31,12 @@ ngx_counters_view_t    view;
 
 static ngx_counters_zone_t  *current;
 static ngx_shm_zone_t        shm;
-static uint32_t             *sizes;      /* of the pieces, by place / 8 */
-static size_t                used;
-static ngx_uint_t            pieces;
+static u_char               *copy;       /* of the zone, before an edit, */
+static u_char               *undone;     /* and after it, undone */
+static size_t                sh_size;
+static ngx_uint_t            looked;
+static ngx_uint_t            edits;
+static ngx_uint_t            unlooked;
 static ngx_uint_t            locks;
 static ngx_uint_t            unchecked;
 static char                  broken[256];
@@ -44,17 +49,28 @@ int __wrap_kill(pid_t pid, int sig);
 uint32_t __wrap_ngx_counters_key_hash(const ngx_counters_key_t *key);
 void __wrap_ngx_shmtx_lock(ngx_shmtx_t *mtx);
 void __wrap_ngx_shmtx_unlock(ngx_shmtx_t *mtx);
-void *__wrap_ngx_slab_alloc_locked(ngx_slab_pool_t *pool, size_t size);
-void *__wrap_ngx_slab_calloc_locked(ngx_slab_pool_t *pool, size_t size);
-void *__wrap_ngx_slab_calloc(ngx_slab_pool_t *pool, size_t size);
-void __wrap_ngx_slab_free_locked(ngx_slab_pool_t *pool, void *p);
+void __wrap_ngx_counters_lock(ngx_counters_zone_t *zone);
+void __wrap_ngx_counters_commit_locked(ngx_counters_zone_t *zone);
+void __wrap_ngx_counters_yield_locked(ngx_counters_zone_t *zone);
+void __wrap_ngx_counters_unlock(ngx_counters_zone_t *zone);
+void *__wrap_ngx_counters_cells_take_locked(ngx_counters_zone_t *zone);
+uint32_t __wrap_ngx_counters_cells_extend_locked(ngx_counters_zone_t *zone,
+    ngx_counters_draft_t *draft, uint32_t n);
 
 int __real_kill(pid_t pid, int sig);
 uint32_t __real_ngx_counters_key_hash(const ngx_counters_key_t *key);
 void __real_ngx_shmtx_lock(ngx_shmtx_t *mtx);
 void __real_ngx_shmtx_unlock(ngx_shmtx_t *mtx);
-void *__real_ngx_slab_alloc_locked(ngx_slab_pool_t *pool, size_t size);
-void __real_ngx_slab_free_locked(ngx_slab_pool_t *pool, void *p);
+void __real_ngx_counters_lock(ngx_counters_zone_t *zone);
+void __real_ngx_counters_commit_locked(ngx_counters_zone_t *zone);
+void __real_ngx_counters_yield_locked(ngx_counters_zone_t *zone);
+void __real_ngx_counters_unlock(ngx_counters_zone_t *zone);
+void *__real_ngx_counters_cells_take_locked(ngx_counters_zone_t *zone);
+uint32_t __real_ngx_counters_cells_extend_locked(ngx_counters_zone_t *zone,
+    ngx_counters_draft_t *draft, uint32_t n);
+
+static void undo_begin(ngx_counters_zone_t *zone);
+static void undo_check(ngx_counters_zone_t *zone);
 
 
 int
@@ -111,8 +127,8 @@ __wrap_ngx_shmtx_unlock(ngx_shmtx_t *mtx)
 
     __real_ngx_shmtx_unlock(mtx);
 
-    if (current && broken[0] == '\0'
-        && ++unchecked > current->sh->nentries / 100)
+    if (current && !unlooked && broken[0] == '\0'
+        && ++unchecked > current->sh->vars.nentries / 20)
     {
         unchecked = 0;
         wrong = zone_check(current);
@@ -124,72 +140,168 @@ __wrap_ngx_shmtx_unlock(ngx_shmtx_t *mtx)
 }
 
 
-void *
-__wrap_ngx_slab_alloc_locked(ngx_slab_pool_t *pool, size_t size)
-{
-    void  *p;
+/* what is under way at this moment could be undone */
 
+void
+__wrap_ngx_counters_lock(ngx_counters_zone_t *zone)
+{
+    __real_ngx_counters_lock(zone);
+    undo_begin(zone);
+}
+
+
+void
+__wrap_ngx_counters_commit_locked(ngx_counters_zone_t *zone)
+{
+    undo_check(zone);
+    __real_ngx_counters_commit_locked(zone);
+    undo_begin(zone);
+}
+
+
+void
+__wrap_ngx_counters_yield_locked(ngx_counters_zone_t *zone)
+{
+    undo_check(zone);
+    __real_ngx_counters_yield_locked(zone);
+    undo_begin(zone);
+}
+
+
+void
+__wrap_ngx_counters_unlock(ngx_counters_zone_t *zone)
+{
+    undo_check(zone);
+    __real_ngx_counters_unlock(zone);
+}
+
+
+static void
+undo_begin(ngx_counters_zone_t *zone)
+{
+    /* large ones are looked at less */
+
+    looked = (zone == current && !unlooked
+              && ++edits % (1 + sh_size / 32768) == 0);
+
+    if (looked) {
+        ngx_memcpy(copy, zone->sh, sh_size);
+    }
+}
+
+
+/*
+ * The zone with what was saved put back is what it was when the edit began;
+ * but for the edit itself, counts, buckets' numbers, when entries were asked
+ * for, and what was never used.
+ */
+
+static void
+undo_check(ngx_counters_zone_t *zone)
+{
+    u_char                  *p, *q;
+    size_t                   i, n, edit;
+    ngx_counters_edit_t     *e;
+    ngx_counters_saved_t    *saved;
+    ngx_counters_zone_sh_t  *before, *after;
+
+    if (!looked || zone != current || broken[0]) {
+        return;
+    }
+
+    looked = 0;
+
+    ngx_memcpy(undone, zone->sh, sh_size);
+
+    before = (ngx_counters_zone_sh_t *) copy;
+    after = (ngx_counters_zone_sh_t *) undone;
+    e = &after->edit;
+
+    for (n = e->nsaved; n; n--) {
+        saved = &e->saved[n - 1];
+
+        ngx_memcpy(undone + (size_t) saved->at * 4,
+                   e->data + (size_t) saved->data * 4, saved->len);
+    }
+
+    edit = offsetof(ngx_counters_zone_sh_t, edit);
+    p = copy + sizeof(ngx_counters_zone_sh_t);
+    q = undone + sizeof(ngx_counters_zone_sh_t);
+
+    if (memcmp(copy, undone, edit) != 0) {
+        for (i = 0; copy[i] == undone[i]; i++) {
+            /* void */
+        }
+
+        snprintf(broken, sizeof(broken), "an edit of the zone's own struct "
+                 "cannot be undone at %lu", (unsigned long) i);
+        return;
+    }
+
+    /* the slots */
+
+    for (i = 0; i < before->vars.fresh; i++) {
+
+        if (*(uint32_t *) (p + 8 * i) != *(uint32_t *) (q + 8 * i)) {
+            snprintf(broken, sizeof(broken), "the place of cell %lu cannot "
+                     "be undone", (unsigned long) i);
+            return;
+        }
+    }
+
+    p += 8 * before->ncells;
+    q += 8 * before->ncells;
+
+    for (i = 0; i < before->nbuckets; i++) {
+
+        if (*(uint32_t *) (p + 8 * i + 4) != *(uint32_t *) (q + 8 * i + 4)) {
+            snprintf(broken, sizeof(broken), "bucket %lu cannot be undone",
+                     (unsigned long) i);
+            return;
+        }
+    }
+
+    p += 8 * before->nbuckets;
+    q += 8 * before->nbuckets;
+
+    n = zone->cells + (size_t) before->vars.fresh * NGX_COUNTERS_CELL
+        - (u_char *) zone->sh;
+
+    if (memcmp(p, q, copy + n - p) != 0) {
+
+        for (i = p - copy; i < n && copy[i] == undone[i]; i++) {
+            /* void */
+        }
+
+        snprintf(broken, sizeof(broken), "cell %ld cannot be undone at %ld",
+                 ((long) i - (zone->cells - (u_char *) zone->sh))
+                 / NGX_COUNTERS_CELL,
+                 ((long) i - (zone->cells - (u_char *) zone->sh))
+                 % NGX_COUNTERS_CELL);
+    }
+}
+
+
+void *
+__wrap_ngx_counters_cells_take_locked(ngx_counters_zone_t *zone)
+{
     if (zone_fail && rnd(zone_fail) == 0) {
         return NULL;
     }
 
-    p = __real_ngx_slab_alloc_locked(pool, size);
-
-    if (p) {
-        sizes[((u_char *) p - (u_char *) pool) / 8] = size;
-        used += size;
-        pieces++;
-
-        memset(p, 0x5a, size);
-    }
-
-    return p;
+    return __real_ngx_counters_cells_take_locked(zone);
 }
 
 
-void *
-__wrap_ngx_slab_calloc_locked(ngx_slab_pool_t *pool, size_t size)
+uint32_t
+__wrap_ngx_counters_cells_extend_locked(ngx_counters_zone_t *zone,
+    ngx_counters_draft_t *draft, uint32_t n)
 {
-    void  *p;
-
-    p = __wrap_ngx_slab_alloc_locked(pool, size);
-
-    if (p) {
-        ngx_memzero(p, size);
+    if (zone_fail && rnd(zone_fail) == 0) {
+        return 0;
     }
 
-    return p;
-}
-
-
-void *
-__wrap_ngx_slab_calloc(ngx_slab_pool_t *pool, size_t size)
-{
-    return __wrap_ngx_slab_calloc_locked(pool, size);
-}
-
-
-/* nothing that is used later survives it */
-
-void
-__wrap_ngx_slab_free_locked(ngx_slab_pool_t *pool, void *p)
-{
-    uint32_t  *size;
-
-    size = &sizes[((u_char *) p - (u_char *) pool) / 8];
-
-    if (*size == 0) {
-        printf("Bail out! What is freed was not allocated\n");
-        exit(2);
-    }
-
-    memset(p, 0xa5, *size);
-
-    used -= *size;
-    pieces--;
-    *size = 0;
-
-    __real_ngx_slab_free_locked(pool, p);
+    return __real_ngx_counters_cells_extend_locked(zone, draft, n);
 }
 
 
@@ -221,9 +333,10 @@ zone_new(size_t size)
     shm.shm.addr = mmap(NULL, size, PROT_READ|PROT_WRITE,
                         MAP_ANON|MAP_SHARED, -1, 0);
 
-    sizes = calloc(size / 8 + 1, sizeof(uint32_t));
+    copy = malloc(size);
+    undone = malloc(size);
 
-    if (shm.shm.addr == MAP_FAILED || sizes == NULL) {
+    if (shm.shm.addr == MAP_FAILED || copy == NULL || undone == NULL) {
         printf("Bail out! No memory\n");
         exit(2);
     }
@@ -236,8 +349,8 @@ zone_new(size_t size)
     pool->min_shift = 3;
     pool->addr = shm.shm.addr;
 
-    used = 0;
-    pieces = 0;
+    looked = 0;
+    unlooked = 0;
     unchecked = 0;
     broken[0] = '\0';
     env = getenv("COUNTERS_SEED");
@@ -266,6 +379,7 @@ zone_new(size_t size)
     }
 
     current = &zone;
+    sh_size = shm.shm.addr + size - (u_char *) zone.sh;
 
     return current;
 }
@@ -276,18 +390,26 @@ zone_free(ngx_counters_zone_t *zone)
 {
     if (zone) {
         munmap(shm.shm.addr, shm.shm.size);
-        free(sizes);
+        free(copy);
+        free(undone);
         current = NULL;
     }
+}
+
+
+void
+zone_check_not(void)
+{
+    unlooked = 1;
 }
 
 
 size_t
 zone_used(ngx_uint_t *n)
 {
-    *n = pieces;
+    *n = current->sh->ncells - 1 - ngx_counters_cells_free(current);
 
-    return used;
+    return *n * NGX_COUNTERS_CELL;
 }
 
 
@@ -302,6 +424,31 @@ ngx_counters_entry_t *
 zone_find(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
 {
     return ngx_counters_table_find_locked(zone, key);
+}
+
+
+void
+zone_delete(ngx_counters_zone_t *zone, ngx_counters_entry_t *e, uint64_t now)
+{
+    ngx_counters_lock(zone);
+    ngx_counters_table_delete_locked(zone, e, now);
+    ngx_counters_unlock(zone);
+}
+
+
+void
+zone_delete_all(ngx_counters_zone_t *zone, uint64_t now)
+{
+    ngx_counters_link_t  *list;
+
+    while (zone->sh->vars.nentries) {
+        list = ngx_counters_list_empty(zone, &zone->sh->lru)
+               ? &zone->sh->bare : &zone->sh->lru;
+
+        zone_delete(zone, ngx_counters_list_data(
+                                         ngx_counters_list_head(zone, list),
+                                         ngx_counters_entry_t, lru), now);
+    }
 }
 
 
@@ -475,12 +622,17 @@ int
 has_body(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     const char *body)
 {
+    ngx_str_t              data;
     ngx_counters_entry_t  *e;
 
     e = zone_find(zone, key);
 
-    return e && e->blob && e->blob->len == strlen(body)
-           && memcmp(e->blob->data, body, e->blob->len) == 0;
+    data.data = (u_char *) body;
+    data.len = strlen(body);
+
+    return e && e->kind != NGX_COUNTERS_EMPTY && e->len == data.len
+           && !ngx_counters_dropped(zone, e)
+           && ngx_counters_cells_same(zone, e->body, &data);
 }
 
 
@@ -522,7 +674,7 @@ drain(ngx_counters_zone_t *zone, ngx_uint_t worker, uint64_t now,
 ngx_int_t
 next(ngx_counters_zone_t *zone, ngx_uint_t worker, uint64_t now)
 {
-    zone->sh->turn = 0;
+    zone->sh->vars.turn = 0;
 
     return dispatch(zone, worker, now);
 }

@@ -177,9 +177,7 @@ whole_keys(void)
                     /* some go, with their places in the tree */
 
                     if (i % 3 == 0) {
-                        ngx_counters_table_delete_locked(zone,
-                                                         zone_find(zone, &k),
-                                                         NOW);
+                        zone_delete(zone, zone_find(zone, &k), NOW);
                     }
 
                     break;

@@ -47,7 +47,7 @@ extern ngx_pool_t  *test_pool;
 ngx_counters_zone_t *zone_new(size_t size);
 void zone_free(ngx_counters_zone_t *zone);
 
-/* bytes allocated from the zone, and how many pieces */
+/* bytes in use, and how many cells they are */
 
 size_t zone_used(ngx_uint_t *n);
 
@@ -60,6 +60,10 @@ extern ngx_uint_t  zone_fail;
 const char *zone_check(ngx_counters_zone_t *zone);
 const char *zone_broken(ngx_counters_zone_t *zone);
 
+/* from now on only when asked */
+
+void zone_check_not(void);
+
 /* that nothing is */
 
 #define zone_ok(zone, name)                                                   \
@@ -68,6 +72,10 @@ const char *zone_broken(ngx_counters_zone_t *zone);
 
 ngx_counters_entry_t *zone_find(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key);
+
+void zone_delete(ngx_counters_zone_t *zone, ngx_counters_entry_t *e,
+    uint64_t now);
+void zone_delete_all(ngx_counters_zone_t *zone, uint64_t now);
 
 
 /* credentials 0 to 255 differ in their last byte, the next 256 in the first */
@@ -169,6 +177,7 @@ int test_lease(void);
 int test_dispatch(void);
 int test_quota(void);
 int test_ahead(void);
+int test_crash(void);
 int test_pace(void);
 int test_fair(void);
 int test_creds(void);
