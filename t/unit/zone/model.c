@@ -128,7 +128,7 @@ step_portal(void)
 
     t = about_now();
 
-    switch (rnd(12)) {
+    switch (rnd(14)) {
 
     case 0:
         (void) ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, t,
@@ -139,7 +139,7 @@ step_portal(void)
         if (rnd(8) == 0) {
             (void) ngx_counters_zone_portal_hold(zone,
                                                  NGX_COUNTERS_OVERLOADED, t,
-                                                 t + rnd(20000));
+                                                 rnd(2) ? t + rnd(20000) : 0);
         }
 
         break;
@@ -161,6 +161,21 @@ step_portal(void)
 
     case 6:
         ngx_counters_zone_passed(zone, t);
+        break;
+
+    case 7:
+        (void) ngx_counters_quota_batch_failed(zone, digest(rnd(CREDS)),
+                                               rnd(2), t);
+        break;
+
+    case 8:
+        if (rnd(2)) {
+            ngx_counters_quota_batch_good(zone, digest(rnd(CREDS)));
+
+        } else {
+            ngx_counters_quota_single_failed(zone, digest(rnd(CREDS)));
+        }
+
         break;
 
     default:
