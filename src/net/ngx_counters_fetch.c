@@ -7,6 +7,7 @@
 #include "ngx_counters_fetch.h"
 #include "ngx_counters_fetch_easy.h"
 #include "ngx_counters_fetch_event.h"
+#include "ngx_counters_fetch_memory.h"
 #include "ngx_counters_fetch_turn.h"
 #include "ngx_counters_redirect.h"
 
@@ -92,9 +93,9 @@ ngx_counters_fetcher_create(ngx_cycle_t *cycle)
     fetcher->next.handler = ngx_counters_fetch_next_handler;
     fetcher->next.log = cycle->log;
 
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (ngx_counters_fetch_memory_init() != NGX_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
-                      "counters: curl_global_init() failed");
+                      "counters: curl_global_init_mem() failed");
         ngx_free(fetcher);
         return NULL;
     }
