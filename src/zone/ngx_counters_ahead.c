@@ -24,6 +24,9 @@
 /* entries looked at in one go for refresh-ahead */
 #define NGX_COUNTERS_AHEAD_SCAN   256
 
+/* and before the lock is let go */
+#define NGX_COUNTERS_AHEAD_LOOK   64
+
 /* what is under way is looked at again after this, milliseconds */
 #define NGX_COUNTERS_AHEAD_AGAIN  1000
 
@@ -137,8 +140,12 @@ ngx_counters_ahead_turn_locked(ngx_counters_zone_t *zone,
             end = q;
         }
 
-        ngx_counters_commit_locked(zone);
-        i++;
+        if (++i % NGX_COUNTERS_AHEAD_LOOK) {
+            ngx_counters_commit_locked(zone);
+
+        } else {
+            ngx_counters_yield_locked(zone);
+        }
     }
 
     return queued;

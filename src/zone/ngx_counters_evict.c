@@ -27,7 +27,7 @@
 #define NGX_COUNTERS_EVICT        64
 
 /* buckets looked at in one go when the clock has been set back */
-#define NGX_COUNTERS_REWIND       128
+#define NGX_COUNTERS_REWIND       32
 
 
 static ngx_int_t ngx_counters_evict_entry_locked(ngx_counters_zone_t *zone,
