@@ -153,8 +153,6 @@ portal_fails($_->[0], "$_->[1] #!", $_->[2]) for
     ['url with a fragment', "url https://acme/#$SECRET;",
         qr/"url" directive: a query/],
 
-    ['redis over TLS', "redis rediss://:$SECRET\@127.0.0.1;",
-        qr/"redis".* TLS is not supported by the hiredis.*stunnel.*unix:/],
     ['redis of another scheme', "redis http://:$SECRET\@127.0.0.1;",
         qr/"redis" directive must begin with/],
     ['redis without a scheme', 'redis 127.0.0.1:6379;',

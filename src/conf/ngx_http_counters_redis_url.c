@@ -10,6 +10,7 @@
 #include "ngx_http_counters_setters.h"
 #include "ngx_http_counters_source.h"
 #include "ngx_http_counters_value.h"
+#include "ngx_counters_redis_tls.h"
 
 
 #define NGX_HTTP_COUNTERS_REDIS_PORT        6379
@@ -17,13 +18,17 @@
 
 
 static char *ngx_http_counters_redis_parameter(ngx_conf_t *cf,
-    ngx_str_t *arg, ngx_counters_redis_conf_t *rcf);
+    ngx_str_t *arg, ngx_uint_t tls, ngx_counters_redis_conf_t *rcf);
+static char *ngx_http_counters_redis_tls_parameter(ngx_conf_t *cf,
+    ngx_str_t *arg, ngx_counters_redis_tls_t *tls);
+static char *ngx_http_counters_redis_tls(ngx_conf_t *cf,
+    ngx_counters_redis_conf_t *rcf);
 static char *ngx_http_counters_redis_prefix(ngx_conf_t *cf, ngx_str_t *value,
     ngx_counters_redis_conf_t *rcf);
 static char *ngx_http_counters_redis_password(ngx_conf_t *cf,
     ngx_str_t *source, ngx_counters_redis_conf_t *rcf);
 static char *ngx_http_counters_redis_tcp(ngx_conf_t *cf, ngx_str_t *text,
-    ngx_counters_redis_conf_t *rcf);
+    size_t scheme, ngx_counters_redis_conf_t *rcf);
 static char *ngx_http_counters_redis_unix(ngx_conf_t *cf, ngx_str_t *text,
     ngx_counters_redis_conf_t *rcf);
 static ngx_int_t ngx_http_counters_redis_user(u_char *p, u_char *last,
@@ -47,7 +52,7 @@ ngx_http_counters_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     char                       *rv;
     ngx_str_t                  *value;
-    ngx_uint_t                  i;
+    ngx_uint_t                  i, tls;
     ngx_counters_redis_conf_t  *rcf;
 
     value = cf->args->elts;
@@ -59,29 +64,34 @@ ngx_http_counters_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_set(&rcf->prefix, "b24:");
     rcf->timeout = 50;
-
-    if (ngx_strncasecmp(value[1].data, (u_char *) "rediss://", 9) == 0) {
-        return "cannot use rediss://, TLS is not supported by the hiredis "
-               "this module was built with; run a TLS client such as stunnel "
-               "and name its socket as unix:/path";
-    }
+    rcf->tls.verify = 1;
+    tls = 0;
 
     if (ngx_strncasecmp(value[1].data, (u_char *) "redis://", 8) == 0) {
-        rv = ngx_http_counters_redis_tcp(cf, &value[1], rcf);
+        rv = ngx_http_counters_redis_tcp(cf, &value[1], 8, rcf);
+
+    } else if (ngx_strncasecmp(value[1].data, (u_char *) "rediss://", 9) == 0)
+    {
+        tls = 1;
+        rv = ngx_http_counters_redis_tcp(cf, &value[1], 9, rcf);
 
     } else if (ngx_strncmp(value[1].data, "unix:", 5) == 0) {
         rv = ngx_http_counters_redis_unix(cf, &value[1], rcf);
 
     } else {
-        return "must begin with redis://HOST or unix:/PATH";
+        return "must begin with redis://HOST, rediss://HOST or unix:/PATH";
     }
 
     for (i = 2; rv == NGX_CONF_OK && i < cf->args->nelts; i++) {
         rv = ngx_http_counters_parameter_once(cf, i);
 
         if (rv == NGX_CONF_OK) {
-            rv = ngx_http_counters_redis_parameter(cf, &value[i], rcf);
+            rv = ngx_http_counters_redis_parameter(cf, &value[i], tls, rcf);
         }
+    }
+
+    if (rv == NGX_CONF_OK && tls) {
+        rv = ngx_http_counters_redis_tls(cf, rcf);
     }
 
     if (rv == NGX_CONF_OK && rcf->user.len && rcf->password.len == 0) {
@@ -96,9 +106,10 @@ ngx_http_counters_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 static char *
 ngx_http_counters_redis_parameter(ngx_conf_t *cf, ngx_str_t *arg,
-    ngx_counters_redis_conf_t *rcf)
+    ngx_uint_t tls, ngx_counters_redis_conf_t *rcf)
 {
-    ngx_str_t  s;
+    char       *rv;
+    ngx_str_t   s;
 
     if (ngx_http_counters_parameter(arg, "prefix=", &s)) {
         return ngx_http_counters_redis_prefix(cf, &s, rcf);
@@ -114,6 +125,13 @@ ngx_http_counters_redis_parameter(ngx_conf_t *cf, ngx_str_t *arg,
         return ngx_http_counters_redis_password(cf, &s, rcf);
     }
 
+    rv = ngx_http_counters_redis_tls_parameter(cf, arg, &rcf->tls);
+
+    if (rv != NGX_CONF_ERROR) {
+        return (rv == NGX_CONF_OK && !tls)
+               ? "has a parameter of TLS, which needs rediss://" : rv;
+    }
+
     if (ngx_strncasecmp(arg->data, (u_char *) "redis://", 8) == 0
         || ngx_strncasecmp(arg->data, (u_char *) "rediss://", 9) == 0
         || ngx_strncmp(arg->data, "unix:", 5) == 0)
@@ -122,7 +140,76 @@ ngx_http_counters_redis_parameter(ngx_conf_t *cf, ngx_str_t *arg,
     }
 
     return "has an invalid parameter, the known ones are \"prefix=\", "
-           "\"timeout=\" and \"password=\"";
+           "\"timeout=\", \"password=\", and with rediss:// \"ca=\", "
+           "\"cert=\", \"key=\", \"verify=\" and \"sni=\"";
+}
+
+
+/* NGX_CONF_ERROR: not one of these */
+
+static char *
+ngx_http_counters_redis_tls_parameter(ngx_conf_t *cf, ngx_str_t *arg,
+    ngx_counters_redis_tls_t *tls)
+{
+    ngx_str_t  s, *file;
+
+    if (ngx_http_counters_parameter(arg, "verify=", &s)) {
+
+        if (s.len == 3 && ngx_strncmp(s.data, "off", 3) == 0) {
+            tls->verify = 0;
+            return NGX_CONF_OK;
+        }
+
+        return (s.len == 2 && ngx_strncmp(s.data, "on", 2) == 0)
+               ? NGX_CONF_OK : "has a \"verify\" that is neither on nor off";
+    }
+
+    if (ngx_http_counters_parameter(arg, "sni=", &s)) {
+        tls->name = s;
+        return s.len ? NGX_CONF_OK : "has an empty \"sni\"";
+    }
+
+    if (ngx_http_counters_parameter(arg, "ca=", &s)) {
+        file = &tls->ca;
+
+    } else if (ngx_http_counters_parameter(arg, "cert=", &s)) {
+        file = &tls->cert;
+
+    } else if (ngx_http_counters_parameter(arg, "key=", &s)) {
+        file = &tls->key;
+
+    } else {
+        return NGX_CONF_ERROR;
+    }
+
+    if (s.len == 0 || ngx_conf_full_name(cf->cycle, &s, 1) != NGX_OK) {
+        return "has an empty file name";
+    }
+
+    *file = s;
+
+    return NGX_CONF_OK;
+}
+
+
+/* whom to expect is the host of the URL, unless "sni" says otherwise */
+
+static char *
+ngx_http_counters_redis_tls(ngx_conf_t *cf, ngx_counters_redis_conf_t *rcf)
+{
+    char  *rv;
+
+    if ((rcf->tls.cert.len == 0) != (rcf->tls.key.len == 0)) {
+        return "needs \"cert\" and \"key\", or neither";
+    }
+
+    if (rcf->tls.name.len == 0) {
+        rcf->tls.name = rcf->peer;
+    }
+
+    rv = ngx_counters_redis_tls_init(cf->pool, &rcf->tls);
+
+    return rv ? rv : NGX_CONF_OK;
 }
 
 
@@ -166,16 +253,16 @@ ngx_http_counters_redis_password(ngx_conf_t *cf, ngx_str_t *source,
 }
 
 
-/* redis://[user:password@]host[:port][/db] */
+/* redis://[user:password@]host[:port][/db], "scheme" its first bytes */
 
 static char *
-ngx_http_counters_redis_tcp(ngx_conf_t *cf, ngx_str_t *text,
+ngx_http_counters_redis_tcp(ngx_conf_t *cf, ngx_str_t *text, size_t scheme,
     ngx_counters_redis_conf_t *rcf)
 {
     u_char     *p, *last, *end, *at, *db;
     ngx_str_t   addr;
 
-    p = text->data + sizeof("redis://") - 1;
+    p = text->data + scheme;
     last = text->data + text->len;
 
     end = ngx_strlchr(p, last, '/');
@@ -202,14 +289,14 @@ ngx_http_counters_redis_tcp(ngx_conf_t *cf, ngx_str_t *text,
         return "has an invalid host in its URL";
     }
 
-    rcf->url.data = ngx_pnalloc(cf->pool, sizeof("redis:///") + addr.len
+    rcf->url.data = ngx_pnalloc(cf->pool, scheme + 1 + addr.len
                                           + NGX_INT_T_LEN);
     if (rcf->url.data == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    rcf->url.len = ngx_sprintf(rcf->url.data, "redis://%V/%ui", &addr,
-                               rcf->db)
+    rcf->url.len = ngx_sprintf(rcf->url.data, "%*s%V/%ui", scheme, text->data,
+                               &addr, rcf->db)
                    - rcf->url.data;
 
     return ngx_http_counters_redis_resolve(cf, &addr, rcf);
@@ -356,7 +443,8 @@ static char *
 ngx_http_counters_redis_resolve(ngx_conf_t *cf, ngx_str_t *addr,
     ngx_counters_redis_conf_t *rcf)
 {
-    ngx_url_t  u;
+    ngx_url_t   u;
+    ngx_uint_t  named;
 
     ngx_memzero(&u, sizeof(ngx_url_t));
 
@@ -387,19 +475,30 @@ ngx_http_counters_redis_resolve(ngx_conf_t *cf, ngx_str_t *addr,
     rcf->addrs = u.addrs;
     rcf->naddrs = u.naddrs;
 
-    if (u.family == AF_UNIX || u.host.data[0] == '['
-        || ngx_inet_addr(u.host.data, u.host.len) != INADDR_NONE)
-    {
+    if (u.family == AF_UNIX) {
         return NGX_CONF_OK;
     }
 
-    rcf->host.len = u.host.len;
-    rcf->host.data = ngx_pnalloc(cf->pool, u.host.len + 1);
-    if (rcf->host.data == NULL) {
+    if (u.host.data[0] == '[') {
+        u.host.data++;
+        u.host.len -= 2;
+        named = 0;
+
+    } else {
+        named = (ngx_inet_addr(u.host.data, u.host.len) == INADDR_NONE);
+    }
+
+    rcf->peer.len = u.host.len;
+    rcf->peer.data = ngx_pnalloc(cf->pool, u.host.len + 1);
+    if (rcf->peer.data == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    (void) ngx_cpystrn(rcf->host.data, u.host.data, u.host.len + 1);
+    (void) ngx_cpystrn(rcf->peer.data, u.host.data, u.host.len + 1);
+
+    if (named) {
+        rcf->host = rcf->peer;
+    }
 
     return NGX_CONF_OK;
 }

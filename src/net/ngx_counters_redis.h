@@ -25,16 +25,30 @@ typedef struct ngx_counters_redis_s  ngx_counters_redis_t;
 #define NGX_COUNTERS_REDIS_MAX_PREFIX  64
 
 
+/* rediss://, with its parameters: NUL-terminated, or empty */
+
+typedef struct {
+    ngx_str_t                 ca;       /* else the system's */
+    ngx_str_t                 cert;
+    ngx_str_t                 key;      /* if there is a cert */
+    ngx_str_t                 name;     /* whom to ask for, and to expect */
+    void                     *ctx;      /* of OpenSSL; NULL: no TLS */
+    unsigned                  verify:1;
+} ngx_counters_redis_tls_t;
+
+
 /* names are resolved at configuration time, and again after each failure */
 
 typedef struct {
     ngx_str_t                 url;      /* without user and password: logs */
-    ngx_str_t                 host;     /* NUL-terminated; empty: an address */
+    ngx_str_t                 peer;     /* as in the URL, NUL-terminated */
+    ngx_str_t                 host;     /* the same; empty: an address */
     ngx_addr_t               *addrs;    /* tried in turn; at least one */
     ngx_uint_t                naddrs;
     ngx_str_t                 user;     /* NUL-terminated, or empty */
     ngx_str_t                 password; /* NUL-terminated, or empty */
     ngx_uint_t                db;
+    ngx_counters_redis_tls_t  tls;
     ngx_str_t                 prefix;
     ngx_msec_t                timeout;  /* one command, connecting included */
 } ngx_counters_redis_conf_t;

@@ -5,6 +5,7 @@
 
 
 #include "ngx_counters_redis_event.h"
+#include "ngx_counters_redis_tls.h"
 
 
 /* reads in a row while a reply is incomplete, 16K each: other events wait */
@@ -19,6 +20,11 @@ typedef int     ngx_counters_redis_elements_t;
 #endif
 
 
+typedef void (*ngx_counters_redis_event_handle_pt)(redisAsyncContext *ac);
+
+
+static void ngx_counters_redis_event_handle(ngx_counters_redis_event_t *e,
+    ngx_counters_redis_event_handle_pt handle);
 static void ngx_counters_redis_event_guard(ngx_counters_redis_event_t *e);
 static void ngx_counters_redis_event_read_handler(ngx_event_t *ev);
 static void ngx_counters_redis_event_write_handler(ngx_event_t *ev);
@@ -150,7 +156,7 @@ ngx_counters_redis_event_read(ngx_counters_redis_event_t *e)
 
     for (n = 0; n < NGX_COUNTERS_REDIS_EVENT_READS; n++) {
 
-        redisAsyncHandleRead(e->ac);
+        ngx_counters_redis_event_handle(e, redisAsyncHandleRead);
 
         if (e->ac == NULL) {
             return;
@@ -178,9 +184,24 @@ ngx_counters_redis_event_write(ngx_counters_redis_event_t *e)
 {
     e->writing = 1;
 
-    redisAsyncHandleWrite(e->ac);
+    ngx_counters_redis_event_handle(e, redisAsyncHandleWrite);
 
     e->writing = 0;
+}
+
+
+static void
+ngx_counters_redis_event_handle(ngx_counters_redis_event_t *e,
+    ngx_counters_redis_event_handle_pt handle)
+{
+    if (!e->secure) {
+        handle(e->ac);
+        return;
+    }
+
+    ngx_counters_redis_tls_clear();
+    handle(e->ac);
+    ngx_counters_redis_tls_clear();
 }
 
 
@@ -293,7 +314,11 @@ ngx_counters_redis_event_cleanup(void *data)
     reason = e->error;
 
     if (reason == NULL && e->ac->err) {
-        reason = e->ac->errstr;
+
+        /* hiredis would say "Success" */
+
+        reason = e->secure ? ngx_counters_redis_tls_error() : NULL;
+        reason = reason ? reason : e->ac->errstr;
     }
 
     e->connection = NULL;

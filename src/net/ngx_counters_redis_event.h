@@ -54,6 +54,7 @@ typedef struct {
     size_t                        items;    /* of its arrays, announced */
     const char                   *error;
 
+    unsigned                      secure:1; /* by its owner: TLS */
     unsigned                      writing:1;
     unsigned                      heard:1;  /* set when the peer has answered;
                                                cleared by who wants to know */

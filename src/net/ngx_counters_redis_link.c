@@ -5,6 +5,7 @@
 
 
 #include "ngx_counters_redis_link.h"
+#include "ngx_counters_redis_tls.h"
 
 
 #define NGX_COUNTERS_REDIS_BACKOFF      100     /* msec */
@@ -83,6 +84,7 @@ ngx_counters_redis_link_open(ngx_counters_redis_links_t *links,
         }
     }
 
+    link->event.secure = (conf->tls.ctx != NULL);
     link->event.closed = ngx_counters_redis_link_closed_handler;
     link->event.data = link;
 
@@ -235,6 +237,14 @@ ngx_counters_redis_link_connect(ngx_counters_redis_link_t *link)
     if (ac->err) {
         reason = ac->errstr;
         goto failed;
+    }
+
+    if (link->conf->tls.ctx) {
+        reason = ngx_counters_redis_tls_start(&ac->c, &link->conf->tls);
+
+        if (reason) {
+            goto failed;
+        }
     }
 
     if (ngx_counters_redis_event_attach(&link->event, ac, ngx_cycle->log)

@@ -17,6 +17,8 @@
 
 static ngx_uint_t ngx_counters_redis_links_same(
     ngx_counters_redis_link_t *link, ngx_counters_redis_conf_t *conf);
+static ngx_uint_t ngx_counters_redis_links_same_tls(
+    ngx_counters_redis_tls_t *a, ngx_counters_redis_tls_t *b);
 static ngx_uint_t ngx_counters_redis_links_equal(ngx_str_t *a, ngx_str_t *b);
 static void ngx_counters_redis_links_flush(ngx_counters_redis_link_t *link);
 
@@ -87,7 +89,8 @@ ngx_counters_redis_links_same(ngx_counters_redis_link_t *link,
     if (own->db != conf->db
         || !ngx_counters_redis_links_equal(&own->host, &conf->host)
         || !ngx_counters_redis_links_equal(&own->user, &conf->user)
-        || !ngx_counters_redis_links_equal(&own->password, &conf->password))
+        || !ngx_counters_redis_links_equal(&own->password, &conf->password)
+        || !ngx_counters_redis_links_same_tls(&own->tls, &conf->tls))
     {
         return 0;
     }
@@ -104,9 +107,23 @@ ngx_counters_redis_links_same(ngx_counters_redis_link_t *link,
 
 
 static ngx_uint_t
+ngx_counters_redis_links_same_tls(ngx_counters_redis_tls_t *a,
+    ngx_counters_redis_tls_t *b)
+{
+    return (a->ctx == NULL) == (b->ctx == NULL)
+           && a->verify == b->verify
+           && ngx_counters_redis_links_equal(&a->ca, &b->ca)
+           && ngx_counters_redis_links_equal(&a->cert, &b->cert)
+           && ngx_counters_redis_links_equal(&a->key, &b->key)
+           && ngx_counters_redis_links_equal(&a->name, &b->name);
+}
+
+
+static ngx_uint_t
 ngx_counters_redis_links_equal(ngx_str_t *a, ngx_str_t *b)
 {
-    return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
+    return a->len == b->len
+           && (a->len == 0 || ngx_memcmp(a->data, b->data, a->len) == 0);
 }
 
 
