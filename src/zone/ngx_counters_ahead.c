@@ -102,6 +102,13 @@ ngx_counters_ahead_turn_locked(ngx_counters_zone_t *zone,
     vars = &zone->sh->vars;
     tick = ahead->now / NGX_COUNTERS_WHEEL_TICK;
 
+    if (vars->wheel > tick
+        && vars->wheel - tick <= NGX_COUNTERS_LAG / NGX_COUNTERS_WHEEL_TICK)
+    {
+        /* the time of another worker is a little ahead */
+        tick = vars->wheel;
+    }
+
     /* nobody has turned it for long, or the clock has been set back */
 
     if (vars->wheel > tick || vars->wheel + NGX_COUNTERS_WHEEL <= tick) {
@@ -118,7 +125,9 @@ ngx_counters_ahead_turn_locked(ngx_counters_zone_t *zone,
 
         if (q == list) {
 
-            if (vars->wheel == tick) {
+            /* so has another one meanwhile, if it is beyond */
+
+            if (vars->wheel >= tick) {
                 break;
             }
 

@@ -209,9 +209,38 @@ marked_ahead(void)
 }
 
 
+/* a worker whose time lags neither stops the wheel nor turns it back */
+
+static void
+lagging(void)
+{
+    ngx_counters_zone_t  *zone;
+
+    zone = zone_new(ZONE);
+    zone->conf.ahead = 300000;
+
+    put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "a", NOW));
+
+    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 56900, has_all,
+                                   NULL), 0, "nothing is due");
+    is_int(ngx_counters_zone_ahead(zone, &workers[1], NOW + 56000, has_all,
+                                   NULL), 0, "nor for a worker that lags");
+    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 57000, has_all,
+                                   NULL), 1, "it is when its time has come");
+
+    /* far back: the clock has been set */
+
+    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW - 100000000,
+                                   has_all, NULL), 0, "long before");
+
+    zone_ok(zone, "lagging");
+}
+
+
 int
 test_ahead(void)
 {
+    lagging();
     refresh_ahead();
     asked_for_lately();
     holds_ahead();
