@@ -359,7 +359,7 @@ ngx_http_counters_commands_used(ngx_http_counters_ctx_t *ctx, uint64_t now,
     for (i = 0; i < ctx->nitems; i++) {
         key = &ctx->items[i].waiter.key;
 
-        if (!ngx_counters_quota_used(ctx->portal->zone, key->cred,
+        if (!ngx_counters_limits_used(ctx->portal->zone, key->cred,
                                      key->method, now, &ms, &reset_at))
         {
             return;

@@ -223,7 +223,7 @@ ngx_counters_settle_single_failed(ngx_http_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result)
 {
     ngx_counters_hold_failed(w, "a refresh", result, 0);
-    ngx_counters_quota_single_failed(w->portal->zone, calls->cred);
+    ngx_counters_limits_single_failed(w->portal->zone, calls->cred);
 }
 
 
@@ -247,7 +247,7 @@ ngx_counters_settle_batch(ngx_http_counters_worker_t *w,
         if (ngx_counters_batch_split(&body, parts, calls->n)
             == NGX_COUNTERS_OK)
         {
-            ngx_counters_quota_batch_good(w->portal->zone, calls->cred);
+            ngx_counters_limits_batch_good(w->portal->zone, calls->cred);
             ngx_counters_settle_operating(w, calls, reply, parts);
             ngx_counters_settle_parts(w, calls, result, parts);
             return;
@@ -310,7 +310,7 @@ ngx_counters_settle_batch_failed(ngx_http_counters_worker_t *w,
     count = (result->rc == NGX_COUNTERS_FETCH_OK
              || calls->n <= NGX_COUNTERS_SETTLE_SMALL);
 
-    rest = ngx_counters_quota_batch_failed(w->portal->zone, calls->cred,
+    rest = ngx_counters_limits_batch_failed(w->portal->zone, calls->cred,
                                            count, ngx_http_counters_now());
 
     /*

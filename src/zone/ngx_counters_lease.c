@@ -13,6 +13,7 @@
 #include "ngx_counters_fade.h"
 #include "ngx_counters_fill.h"
 #include "ngx_counters_lease.h"
+#include "ngx_counters_limits.h"
 #include "ngx_counters_quota.h"
 #include "ngx_counters_shm.h"
 #include "ngx_counters_state.h"
@@ -33,6 +34,8 @@
 #define NGX_COUNTERS_RETRY_MAX    30000
 
 
+static void ngx_counters_lease_rise_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_class_e class, uint64_t now);
 static ngx_uint_t ngx_counters_lease_place_locked(ngx_counters_zone_t *zone,
     const u_char *digest);
 static ngx_counters_class_e ngx_counters_lease_class_locked(
@@ -43,6 +46,12 @@ static ngx_uint_t ngx_counters_lease_places(ngx_counters_zone_t *zone,
 static ngx_uint_t ngx_counters_lease_answer_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer,
     ngx_counters_fill_t *fill, uint64_t now);
+static ngx_uint_t ngx_counters_lease_failed_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer,
+    ngx_counters_fill_t *fill, uint64_t now);
+static ngx_uint_t ngx_counters_lease_refused_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer,
+    ngx_counters_fill_t *fill, uint64_t now);
 
 
 ngx_int_t
@@ -50,7 +59,6 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ngx_counters_owner_t *me, ngx_counters_ask_t *ask, uint64_t now)
 {
     ngx_int_t              rc;
-    ngx_uint_t             class;
     ngx_counters_work_t   *work;
     ngx_counters_entry_t  *e;
 
@@ -113,17 +121,7 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     e->force |= ask->force;
 
     if (e->state == NGX_COUNTERS_QUEUED) {
-        class = ngx_counters_lease_class_locked(zone, e, ask->class, now);
-
-        /* within its class it keeps its place, however often it is asked for */
-
-        if (class < e->class) {
-            ngx_counters_state_release_locked(zone, e);
-
-            if (ngx_counters_fill_turn_locked(zone, e, now)) {
-                ngx_counters_state_queue_locked(zone, e, class, 0);
-            }
-        }
+        ngx_counters_lease_rise_locked(zone, e, ask->class, now);
     }
 
     rc = NGX_AGAIN;
@@ -133,6 +131,26 @@ done:
     ngx_counters_unlock(zone);
 
     return rc;
+}
+
+
+/* within its class it keeps its place, however often it is asked for */
+
+static void
+ngx_counters_lease_rise_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_class_e class, uint64_t now)
+{
+    class = ngx_counters_lease_class_locked(zone, e, class, now);
+
+    if (class >= e->class) {
+        return;
+    }
+
+    ngx_counters_state_release_locked(zone, e);
+
+    if (ngx_counters_fill_turn_locked(zone, e, now)) {
+        ngx_counters_state_queue_locked(zone, e, class, 0);
+    }
 }
 
 
@@ -342,46 +360,14 @@ ngx_counters_lease_answer_locked(ngx_counters_zone_t *zone,
     cred = ngx_counters_cred(zone, e);
 
     if (answer->kind == NGX_COUNTERS_FAILURE) {
-
-        e->failures += (e->failures < 31);
-        work->failed = now;
-        answer->ttl = ngx_counters_backoff(e->failures,
-                                           NGX_COUNTERS_RETRY_FIRST,
-                                           NGX_COUNTERS_RETRY_MAX,
-                                           ngx_random());
-        work->retry = now + answer->ttl;
-
-        if (e->kind == NGX_COUNTERS_DATA
-            && ngx_counters_freshness(now, e->fetched, e->ttl,
-                                      zone->conf.stale, zone->conf.error,
-                                      e->marked != 0)
-               != NGX_COUNTERS_EXPIRED)
-        {
-            return 0;
-        }
-
-        return ngx_counters_fill_locked(zone, e, answer, fill, now) == NGX_OK;
+        return ngx_counters_lease_failed_locked(zone, e, answer, fill, now);
     }
 
     e->failures = 0;
     work->retry = 0;
 
     if (answer->kind == NGX_COUNTERS_NEGATIVE) {
-        work->refused = now;
-
-        if (e->class == NGX_COUNTERS_UNKNOWN) {
-            vars->trust = 0;
-        }
-
-        if (answer->ttl
-            && ngx_counters_fill_locked(zone, e, answer, fill, now) == NGX_OK)
-        {
-            return 1;
-        }
-
-        ngx_counters_table_clear_locked(zone, e, now);
-
-        return 0;
+        return ngx_counters_lease_refused_locked(zone, e, answer, fill, now);
     }
 
     /*
@@ -414,11 +400,63 @@ ngx_counters_lease_answer_locked(ngx_counters_zone_t *zone,
             vars->trust += (vars->trust < NGX_COUNTERS_TRUST);
         }
 
-        ngx_counters_quota_method_open_locked(zone, cred, e->method);
+        ngx_counters_limits_method_open_locked(zone, cred, e->method);
 
     } else if (cred->accepted == 0) {
         cred->accepted = answer->fetched;
     }
 
     return 1;
+}
+
+
+/* data that may still be answered stale stays */
+
+static ngx_uint_t
+ngx_counters_lease_failed_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer,
+    ngx_counters_fill_t *fill, uint64_t now)
+{
+    ngx_counters_work_t  *work;
+
+    work = ngx_counters_work(zone, e);
+
+    e->failures += (e->failures < 31);
+    work->failed = now;
+    answer->ttl = ngx_counters_backoff(e->failures, NGX_COUNTERS_RETRY_FIRST,
+                                       NGX_COUNTERS_RETRY_MAX, ngx_random());
+    work->retry = now + answer->ttl;
+
+    if (e->kind == NGX_COUNTERS_DATA
+        && ngx_counters_freshness(now, e->fetched, e->ttl, zone->conf.stale,
+                                  zone->conf.error, e->marked != 0)
+           != NGX_COUNTERS_EXPIRED)
+    {
+        return 0;
+    }
+
+    return ngx_counters_fill_locked(zone, e, answer, fill, now) == NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_counters_lease_refused_locked(ngx_counters_zone_t *zone,
+    ngx_counters_entry_t *e, ngx_counters_answer_in_t *answer,
+    ngx_counters_fill_t *fill, uint64_t now)
+{
+    ngx_counters_work(zone, e)->refused = now;
+
+    if (e->class == NGX_COUNTERS_UNKNOWN) {
+        zone->sh->vars.trust = 0;
+    }
+
+    if (answer->ttl
+        && ngx_counters_fill_locked(zone, e, answer, fill, now) == NGX_OK)
+    {
+        return 1;
+    }
+
+    ngx_counters_table_clear_locked(zone, e, now);
+
+    return 0;
 }

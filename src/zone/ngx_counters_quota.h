@@ -26,64 +26,6 @@ ngx_uint_t ngx_counters_zone_portal_good(ngx_counters_zone_t *zone,
 ngx_uint_t ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
     ngx_counters_hold_e hold, uint64_t now, uint64_t until);
 
-/*
- * OPERATION_TIME_LIMIT of one credential's method, likewise.  Returns 0 if it
- * is on hold already.
- */
-
-ngx_uint_t ngx_counters_zone_method_hold(ngx_counters_zone_t *zone,
-    const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t until);
-
-/*
- * The same of batch itself: calls leave one by one meanwhile, then one batch
- * is tried.
- */
-
-void ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone,
-    const u_char *digest, uint64_t now, uint64_t until);
-
-/*
- * A batch of the credential's has failed, or has been answered; or a call has
- * failed alone, so that it is not due to batches.  After two failures in a row
- * that "count" batches rest, longer each time, until one that is tried has
- * been answered.  The first returns whether they rest now.
- */
-
-ngx_uint_t ngx_counters_quota_batch_failed(ngx_counters_zone_t *zone,
-    const u_char *digest, ngx_uint_t count, uint64_t now);
-void ngx_counters_quota_batch_good(ngx_counters_zone_t *zone,
-    const u_char *digest);
-void ngx_counters_quota_single_failed(ngx_counters_zone_t *zone,
-    const u_char *digest);
-
-/*
- * The operating time that the portal says has been used, milliseconds, by
- * the last "n" calls too, and when it begins to be forgotten, Unix seconds.
- * What nobody waits for is refreshed only as fast as the rest of that time
- * lasts until then.
- */
-
-void ngx_counters_zone_operating(ngx_counters_zone_t *zone,
-    const u_char *digest, ngx_uint_t method, uint64_t now, ngx_uint_t n,
-    uint64_t used, uint64_t reset_at);
-
-/*
- * What the portal said of it last, or would say now: the same.  Returns 0 if
- * this portal never does.
- */
-
-ngx_uint_t ngx_counters_quota_used(ngx_counters_zone_t *zone,
-    const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t *used,
-    uint64_t *reset_at);
-
-/*
- * The portal refuses the managed webhook: what it owns stays, and is not
- * asked for again for a while.  Returns 0 if that is known already.
- */
-
-ngx_uint_t ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone,
-    uint64_t now);
-
 /* a request of a location with counters on that is not ours to delay */
 
 void ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now);
@@ -96,11 +38,6 @@ void ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now);
 ngx_counters_hold_e ngx_counters_quota_hold_locked(ngx_counters_zone_t *zone,
     ngx_counters_entry_t *e, ngx_counters_cred_node_t *cred,
     ngx_uint_t method, uint64_t now, uint64_t *until);
-
-/* the portal has answered a call of that method */
-
-void ngx_counters_quota_method_open_locked(ngx_counters_zone_t *zone,
-    ngx_counters_cred_node_t *cred, ngx_uint_t method);
 
 /*
  * Whether a call of that class would have to wait for quota, when so many

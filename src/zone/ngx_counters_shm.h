@@ -45,6 +45,9 @@
 /* answers that are being written, over all processes */
 #define NGX_COUNTERS_DRAFTS       64
 
+/* the portal is not taken at its word for longer, milliseconds */
+#define NGX_COUNTERS_HOLD_LONGEST  600000
+
 /* by so much may the time of one worker lag behind another's, milliseconds */
 #define NGX_COUNTERS_LAG          10000
 

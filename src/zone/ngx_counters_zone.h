@@ -19,6 +19,7 @@
 #include "ngx_counters_evict.h"
 #include "ngx_counters_fade.h"
 #include "ngx_counters_lease.h"
+#include "ngx_counters_limits.h"
 #include "ngx_counters_quota.h"
 #include "ngx_counters_refusal.h"
 #include "ngx_counters_stats.h"

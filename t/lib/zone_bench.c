@@ -63,6 +63,11 @@ static void bench_size(bench_t *b);
 static void bench_lookups(bench_t *b, ngx_uint_t processes);
 static ngx_uint_t bench_lookup(bench_t *b, ngx_uint_t ms);
 static void bench_operations(bench_t *b);
+static void bench_upkeep(bench_t *b);
+static void bench_events(bench_t *b);
+static void bench_queue(bench_t *b);
+static void bench_purges(bench_t *b);
+static ngx_int_t bench_evict(bench_t *b);
 static void bench_report(const char *name, ngx_uint_t n, uint64_t start);
 static ngx_uint_t bench_has(void *data, const u_char *digest);
 static uint32_t bench_random(bench_t *b);
@@ -473,18 +478,10 @@ bench_lookup(bench_t *b, ngx_uint_t ms)
 static void
 bench_operations(bench_t *b)
 {
-    uint64_t                    start, user, group;
-    ngx_msec_t                  delay;
-    ngx_uint_t                  i, k, n;
-    ngx_counters_key_t          key;
-    ngx_counters_ask_t          ask;
-    ngx_counters_users_t       *users;
-    ngx_counters_zone_t         zone;
-    ngx_counters_flight_t       flight;
-    ngx_counters_zone_state_t   state;
+    uint64_t    start;
+    ngx_uint_t  n;
 
     bench_timing = 1;
-    users = ngx_palloc(b->pool, sizeof(ngx_counters_users_t));
 
     start = bench_cpu();
 
@@ -493,6 +490,37 @@ bench_operations(bench_t *b)
     }
 
     bench_report("fill", n, start);
+
+    bench_upkeep(b);
+    bench_events(b);
+    bench_queue(b);
+    bench_purges(b);
+
+    if (bench_evict(b) != NGX_OK) {
+        return;
+    }
+
+    /* and all anew, for the look-ups */
+
+    bench_timing = 0;
+
+    if (bench_zone(b, b->entries * 1500 + 16 * 1024 * 1024) != NGX_OK) {
+        return;
+    }
+
+    for (n = 0; n < b->entries; n++) {
+        (void) bench_put(b, n);
+    }
+}
+
+
+static void
+bench_upkeep(bench_t *b)
+{
+    uint64_t                   start;
+    ngx_uint_t                 n;
+    ngx_counters_zone_t        zone;
+    ngx_counters_zone_state_t  state;
 
     zone = b->zone;
     start = bench_cpu();
@@ -523,6 +551,17 @@ bench_operations(bench_t *b)
     }
 
     bench_report("ahead", n, start);
+}
+
+
+static void
+bench_events(bench_t *b)
+{
+    uint64_t               start;
+    ngx_uint_t             i, n;
+    ngx_counters_users_t  *users;
+
+    users = ngx_palloc(b->pool, sizeof(ngx_counters_users_t));
 
     start = bench_cpu();
 
@@ -539,6 +578,18 @@ bench_operations(bench_t *b)
     }
 
     bench_report("event of 60 users", n, start);
+}
+
+
+static void
+bench_queue(bench_t *b)
+{
+    uint64_t               start;
+    ngx_msec_t             delay;
+    ngx_uint_t             i, k, n;
+    ngx_counters_key_t     key;
+    ngx_counters_ask_t     ask;
+    ngx_counters_flight_t  flight;
 
     start = bench_cpu();
 
@@ -568,6 +619,14 @@ bench_operations(bench_t *b)
     }
 
     bench_report("ask and queue", n, start);
+}
+
+
+static void
+bench_purges(bench_t *b)
+{
+    uint64_t    start, user, group;
+    ngx_uint_t  n;
 
     start = bench_cpu();
 
@@ -598,9 +657,17 @@ bench_operations(bench_t *b)
     start = bench_cpu();
     ngx_counters_zone_expire(&b->zone, b->now - 3600000, 100);
     bench_report("clock set back", 1, start);
+}
+
+
+static ngx_int_t
+bench_evict(bench_t *b)
+{
+    uint64_t    start;
+    ngx_uint_t  n;
 
     if (bench_zone(b, b->entries * 700 + 4 * 1024 * 1024) != NGX_OK) {
-        return;
+        return NGX_ERROR;
     }
 
     start = bench_cpu();
@@ -616,17 +683,7 @@ bench_operations(bench_t *b)
 
     bench_report("fill, evicting", b->entries, start);
 
-    /* and all anew, for the look-ups */
-
-    bench_timing = 0;
-
-    if (bench_zone(b, b->entries * 1500 + 16 * 1024 * 1024) != NGX_OK) {
-        return;
-    }
-
-    for (n = 0; n < b->entries; n++) {
-        (void) bench_put(b, n);
-    }
+    return NGX_OK;
 }
 
 

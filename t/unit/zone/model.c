@@ -164,16 +164,16 @@ step_portal(void)
         break;
 
     case 7:
-        (void) ngx_counters_quota_batch_failed(zone, digest(rnd(CREDS)),
+        (void) ngx_counters_limits_batch_failed(zone, digest(rnd(CREDS)),
                                                rnd(2), t);
         break;
 
     case 8:
         if (rnd(2)) {
-            ngx_counters_quota_batch_good(zone, digest(rnd(CREDS)));
+            ngx_counters_limits_batch_good(zone, digest(rnd(CREDS)));
 
         } else {
-            ngx_counters_quota_single_failed(zone, digest(rnd(CREDS)));
+            ngx_counters_limits_single_failed(zone, digest(rnd(CREDS)));
         }
 
         break;

@@ -410,7 +410,7 @@ batch_hold(void)
     is_int(dispatch(zone, 0, NOW + 61000), NGX_OK, "one");
     is_int(flight.n, 1, "while others leave alone");
 
-    ngx_counters_quota_batch_good(zone, digest(1));
+    ngx_counters_limits_batch_good(zone, digest(1));
     queue(zone, key(1, 302), 0, NGX_COUNTERS_WAITING, NOW + 61100);
     is_int(dispatch(zone, 0, NOW + 62000), NGX_OK, "until it is answered");
     is_int(flight.n, 2, "then they are batches again");
@@ -458,19 +458,19 @@ batch_fails(void)
     put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "a", NOW));
     put(zone, key(2, 1), answer(NGX_COUNTERS_DATA, "a", NOW));
 
-    ok(!ngx_counters_quota_batch_failed(zone, digest(1), 1, now),
+    ok(!ngx_counters_limits_batch_failed(zone, digest(1), 1, now),
        "one that fails is one");
-    ngx_counters_quota_batch_good(zone, digest(1));
-    ok(!ngx_counters_quota_batch_failed(zone, digest(1), 1, now),
+    ngx_counters_limits_batch_good(zone, digest(1));
+    ok(!ngx_counters_limits_batch_failed(zone, digest(1), 1, now),
        "a good one between makes it so");
-    ok(!ngx_counters_quota_batch_failed(zone, digest(1), 0, now),
+    ok(!ngx_counters_limits_batch_failed(zone, digest(1), 0, now),
        "one that does not count does neither");
     ok(!alone(zone, now), "batches leave");
 
     for (i = 0; i < sizeof(rests) / sizeof(uint32_t); i++) {
-        ok(ngx_counters_quota_batch_failed(zone, digest(1), 1, now),
+        ok(ngx_counters_limits_batch_failed(zone, digest(1), 1, now),
            "two in a row, or the one tried: they rest");
-        ok(ngx_counters_quota_batch_failed(zone, digest(1), 1, now + 1),
+        ok(ngx_counters_limits_batch_failed(zone, digest(1), 1, now + 1),
            "one that was under way with it changes nothing");
 
         ok(alone(zone, now + (rests[i] - 2) * 1000), "for so long");
@@ -484,15 +484,15 @@ batch_fails(void)
     is_int(dispatch(zone, 0, now + 200), NGX_OK, "another credential's");
     is_int(flight.n, 2, "go on");
 
-    ngx_counters_quota_batch_good(zone, digest(1));
+    ngx_counters_limits_batch_good(zone, digest(1));
     ok(!alone(zone, now), "a good one ends it");
 
     /* not batches are at fault */
 
-    (void) ngx_counters_quota_batch_failed(zone, digest(1), 1, now);
-    (void) ngx_counters_quota_batch_failed(zone, digest(1), 1, now);
+    (void) ngx_counters_limits_batch_failed(zone, digest(1), 1, now);
+    (void) ngx_counters_limits_batch_failed(zone, digest(1), 1, now);
     ok(alone(zone, now), "they rest");
-    ngx_counters_quota_single_failed(zone, digest(1));
+    ngx_counters_limits_single_failed(zone, digest(1));
     ok(!alone(zone, now), "unless a call fails that was no batch");
 
     zone_ok(zone, "batches that fail");
