@@ -22,6 +22,9 @@
 
 #define NGX_COUNTERS_UNKNOWN_MAX  2000
 
+/* one credential has no more than this part of the places */
+#define NGX_COUNTERS_SHARE        4
+
 /*
  * For a place in the queue the zone has to be so large, bytes: what waits
  * cannot be evicted, and is to leave the rest to the answers.
@@ -159,8 +162,9 @@ ngx_counters_lease_rise_locked(ngx_counters_zone_t *zone,
 static ngx_uint_t
 ngx_counters_lease_place_locked(ngx_counters_zone_t *zone, const u_char *digest)
 {
-    ngx_uint_t            class;
-    ngx_counters_vars_t  *vars;
+    ngx_uint_t                 class, places;
+    ngx_counters_vars_t       *vars;
+    ngx_counters_cred_node_t  *cred;
 
     vars = &zone->sh->vars;
 
@@ -172,12 +176,20 @@ ngx_counters_lease_place_locked(ngx_counters_zone_t *zone, const u_char *digest)
         return 1;
     }
 
-    class = ngx_counters_state_class_locked(zone, digest,
-                         ngx_counters_table_find_cred_locked(zone, digest));
+    cred = ngx_counters_table_find_cred_locked(zone, digest);
+    class = ngx_counters_state_class_locked(zone, digest, cred);
+    places = ngx_counters_lease_places(zone, NGX_COUNTERS_WAITING);
+
+    /* the managed webhook is everybody's, another one somebody's */
+
+    if (cred && !ngx_counters_zone_common(zone, digest)
+        && ngx_counters_npending(zone, cred) >= places / NGX_COUNTERS_SHARE)
+    {
+        return 0;
+    }
 
     return vars->nqueued[class] < ngx_counters_lease_places(zone, class)
-           && vars->nqueued[class] + vars->nleased
-              < ngx_counters_lease_places(zone, NGX_COUNTERS_WAITING);
+           && vars->nqueued[class] + vars->nleased < places;
 }
 
 

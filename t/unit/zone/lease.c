@@ -215,6 +215,23 @@ full_queue(void)
 
     zone = zone_new(32 * 1024 * 1024);
     accept_cred(zone, 1);
+    accept_cred(zone, 3);
+    accept_cred(zone, 4);
+
+    for (i = 0, n = 0; i < 14000; i++) {
+        n += (queue(zone, key(3, i), 0, NGX_COUNTERS_WAITING, NOW) == NGX_OK);
+    }
+
+    is_int(n, 5000, "one of many credentials has a quarter of the places");
+    is_int(queue(zone, key(4, 1), 0, NGX_COUNTERS_WAITING, NOW), NGX_OK,
+           "another one finds its own");
+    zone_ok(zone, "a greedy credential");
+
+    /* the managed webhook is everybody's */
+
+    zone = zone_new(32 * 1024 * 1024);
+    zone->common = 1;
+    ngx_memcpy(zone->common_cred, digest(1), NGX_COUNTERS_DIGEST_LEN);
 
     for (i = 0, n = 0; i < 20010; i++) {
         n += (queue(zone, key(1, i), 0, NGX_COUNTERS_WAITING, NOW)
@@ -236,6 +253,8 @@ full_queue(void)
     /* a smaller zone has room for fewer, and keeps what it has */
 
     zone = zone_new(1024 * 1024);
+    zone->common = 1;
+    ngx_memcpy(zone->common_cred, digest(1), NGX_COUNTERS_DIGEST_LEN);
 
     for (i = 0; i < 100; i++) {
         put(zone, key(1, i), answer(NGX_COUNTERS_DATA, "{}", NOW));
