@@ -81,6 +81,8 @@ $t->start;
 
 my @waiting = map { $t->client->begin(GET => target('p1', $_)) } @USERS;
 is(source($t->get(target('brief', 5))), 'portal', 'who has no time does not wait');
+ok(wait_for(sub { $t->get('/brief/status')->json->{redis}{breaker} }),
+   'nor do those who come after');
 is(scalar(grep { !ready($_) } @waiting), 3, 'others wait on');
 
 

@@ -217,8 +217,7 @@ ngx_counters_redis_state(ngx_counters_redis_t *redis,
     link = redis->link;
 
     state->connected = (link->state == NGX_COUNTERS_REDIS_READY);
-    state->breaker = ((link->state != NGX_COUNTERS_REDIS_READY && !link->early)
-                      || link->pending >= NGX_COUNTERS_REDIS_MAX_PENDING);
+    state->breaker = !ngx_counters_redis_cmd_accepts(redis);
     state->pending = redis->pending;
     state->reason = link->reason;
 }

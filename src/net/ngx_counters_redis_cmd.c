@@ -59,7 +59,7 @@ ngx_counters_redis_cmd_send(ngx_counters_redis_t *redis,
 
     link = redis->link;
 
-    if (redis->closing || link->pending >= NGX_COUNTERS_REDIS_MAX_PENDING) {
+    if (redis->closing || !ngx_counters_redis_cmd_accepts(redis)) {
         return NGX_DECLINED;
     }
 
@@ -68,7 +68,7 @@ ngx_counters_redis_cmd_send(ngx_counters_redis_t *redis,
             return NGX_DECLINED;
         }
 
-    } else if (!link->early || tmpl->op != NGX_COUNTERS_REDIS_MGET) {
+    } else if (tmpl->op != NGX_COUNTERS_REDIS_MGET) {
         return NGX_DECLINED;
     }
 
@@ -113,6 +113,19 @@ ngx_counters_redis_cmd_send(ngx_counters_redis_t *redis,
     }
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_counters_redis_cmd_accepts(ngx_counters_redis_t *redis)
+{
+    ngx_counters_redis_link_t  *link;
+
+    link = redis->link;
+
+    return link->pending < NGX_COUNTERS_REDIS_MAX_PENDING
+           && (link->state == NGX_COUNTERS_REDIS_READY
+               || (link->early && !redis->waited));
 }
 
 
@@ -186,6 +199,8 @@ ngx_counters_redis_cmd_ready(void *data)
 
     ngx_queue_t               *q;
     ngx_counters_redis_cmd_t  *cmd;
+
+    redis->waited = 0;
 
     for (q = ngx_queue_head(&redis->waiting);
          q != ngx_queue_sentinel(&redis->waiting);
@@ -275,6 +290,10 @@ ngx_counters_redis_cmd_expire(ngx_counters_redis_t *redis)
         }
 
     } else {
+
+        /* the others need not wait as long to learn the same */
+
+        redis->waited = 1;
         n = ngx_counters_redis_cmd_overdue(redis);
     }
 

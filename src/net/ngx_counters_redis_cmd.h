@@ -58,6 +58,7 @@ struct ngx_counters_redis_s {
     ngx_uint_t                  pending;    /* late and waiting */
 
     unsigned                    closing:1;
+    unsigned                    waited:1;   /* for a connection, in vain */
 };
 
 
@@ -74,6 +75,10 @@ void ngx_counters_redis_cmd_init(ngx_counters_redis_t *redis,
 
 ngx_int_t ngx_counters_redis_cmd_send(ngx_counters_redis_t *redis,
     ngx_counters_redis_cmd_t *tmpl, ngx_str_t *args, ngx_uint_t nargs);
+
+/* whether a read would be taken now */
+
+ngx_uint_t ngx_counters_redis_cmd_accepts(ngx_counters_redis_t *redis);
 
 /* its answer has come, or never will */
 
