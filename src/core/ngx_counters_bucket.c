@@ -10,6 +10,9 @@
 #define NGX_COUNTERS_BUCKET_ONE   1000    /* one request, thousandths */
 #define NGX_COUNTERS_BUCKET_TICK  1000    /* between drains, milliseconds */
 
+/* by so much may the time of one process lag: more is a clock set back */
+#define NGX_COUNTERS_BUCKET_BACK  10000
+
 /* requests may reach the portal by so much closer together than they left */
 #define NGX_COUNTERS_BUCKET_LAG   100
 
@@ -119,7 +122,7 @@ ngx_counters_bucket_drain(ngx_counters_bucket_t *b,
          * let the drains come early, over and over.
          */
 
-        if (b->drained - now > NGX_COUNTERS_BUCKET_TICK) {
+        if (b->drained - now > NGX_COUNTERS_BUCKET_BACK) {
             b->drained = now;
         }
 

@@ -29,7 +29,9 @@
 
 /* a plain credential is looked at again after this, milliseconds */
 #define NGX_COUNTERS_KEEP         5000
-#define NGX_COUNTERS_CREDS        16384
+
+/* kept at most: more than calls may be queued, 20,000 and 2,000 */
+#define NGX_COUNTERS_CREDS        24576
 
 
 /* the housekeeping of a portal */

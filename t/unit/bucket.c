@@ -449,6 +449,18 @@ test_clock(void)
     is_int(b.level, 4000000000U - 100 * 2000, "100 drains in 100 s");
     is_int(b.drained, NOW + 100000, "the phase is where it was");
 
+    /* one that has been busy for seconds caches a time as old */
+
+    ngx_counters_bucket_fill(&b, &conf, NOW);
+
+    for (i = 1; i <= 100; i++) {
+        now = NOW + 100000 + i * 1000;
+        (void) ngx_counters_bucket_level(&b, &conf, now - 3000);
+        (void) ngx_counters_bucket_level(&b, &conf, now);
+    }
+
+    is_int(b.level, 4000000000U - 100 * 2000, "nor more if one lags far");
+
     memset(&b, 0, sizeof(b));
     ngx_counters_bucket_add(&b, &conf, NOW);
     ngx_counters_bucket_add(&b, &conf, NOW - 100);
