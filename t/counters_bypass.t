@@ -169,10 +169,11 @@ $t->marker(RATE => 'rate off; wait 1h;');
 $t->config($CONFIG, workers => 2);
 ok($t->reload(gone => 1), 'with no limit');
 
-$portal->set(overload => 1);
+$portal->fault(kind => 'status', status => 503, error => 'OVERLOAD_LIMIT',
+               headers => [ [ 'Retry-After', 600 ] ]);
 ok(wait_for(sub { force($_)->status == 200 || return 0 for $urls[0];
                   $portal->count(status => 503) >= 1 }), 'told of the overload');
-$portal->set(overload => 0);
+$portal->heal;
 $portal->forget;
 
 for my $target (@urls[1 .. 5]) {

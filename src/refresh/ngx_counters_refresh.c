@@ -31,6 +31,8 @@ struct ngx_counters_waiters_s {
 };
 
 
+static ngx_int_t ngx_counters_refresh_view(ngx_http_counters_worker_t *w,
+    ngx_counters_waiter_t *waiter, ngx_pool_t *pool);
 static ngx_int_t ngx_counters_refresh_acquire(ngx_http_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_uint_t check, uint64_t now);
 static void ngx_http_counters_ask(ngx_http_counters_worker_t *w,
@@ -91,9 +93,7 @@ ngx_http_counters_refresh_look(ngx_http_counters_worker_t *w,
 {
     ngx_int_t  rc;
 
-    rc = ngx_counters_zone_lookup(w->portal->zone, &waiter->key,
-                                  ngx_http_counters_now(), waiter->pool,
-                                  &waiter->view);
+    rc = ngx_counters_refresh_view(w, waiter, waiter->pool);
 
     waiter->stored = (rc == NGX_OK);
 
@@ -105,9 +105,23 @@ ngx_int_t
 ngx_counters_refresh_peek(ngx_http_counters_worker_t *w,
     ngx_counters_waiter_t *waiter)
 {
-    return ngx_counters_zone_lookup(w->portal->zone, &waiter->key,
-                                    ngx_http_counters_now(), NULL,
-                                    &waiter->view);
+    return ngx_counters_refresh_view(w, waiter, NULL);
+}
+
+
+/* whether what is forced may be asked for matters of fresh entries too */
+
+static ngx_int_t
+ngx_counters_refresh_view(ngx_http_counters_worker_t *w,
+    ngx_counters_waiter_t *waiter, ngx_pool_t *pool)
+{
+    return waiter->bypass
+           ? ngx_counters_zone_look(w->portal->zone, &waiter->key,
+                                    ngx_http_counters_now(), pool,
+                                    &waiter->view)
+           : ngx_counters_zone_lookup(w->portal->zone, &waiter->key,
+                                      ngx_http_counters_now(), pool,
+                                      &waiter->view);
 }
 
 

@@ -115,14 +115,22 @@ ngx_int_t
 ngx_counters_zone_lookup(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     uint64_t now, ngx_pool_t *pool, ngx_counters_view_t *view)
 {
+    ngx_int_t  rc;
+
+    rc = ngx_counters_read_fresh(zone, key, now, pool, view);
+
+    return (rc != NGX_DECLINED)
+           ? rc : ngx_counters_zone_look(zone, key, now, pool, view);
+}
+
+
+ngx_int_t
+ngx_counters_zone_look(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+    uint64_t now, ngx_pool_t *pool, ngx_counters_view_t *view)
+{
     ngx_int_t                  rc;
     ngx_counters_entry_t      *e;
     ngx_counters_cred_node_t  *cred;
-
-    rc = ngx_counters_read_fresh(zone, key, now, pool, view);
-    if (rc != NGX_DECLINED) {
-        return rc;
-    }
 
     ngx_counters_lock(zone);
 

@@ -52,6 +52,15 @@ ngx_int_t ngx_counters_zone_lookup(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key, uint64_t now, ngx_pool_t *pool,
     ngx_counters_view_t *view);
 
+/*
+ * The same, for whom fresh is not enough: the view tells of holds and quota
+ * of a fresh entry too, which costs the lock.
+ */
+
+ngx_int_t ngx_counters_zone_look(ngx_counters_zone_t *zone,
+    ngx_counters_key_t *key, uint64_t now, ngx_pool_t *pool,
+    ngx_counters_view_t *view);
+
 /* whether there is no quota now for what is there already, but could wait */
 
 ngx_uint_t ngx_counters_zone_dry(ngx_counters_zone_t *zone, uint64_t now);
