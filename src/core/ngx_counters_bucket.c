@@ -118,8 +118,8 @@ ngx_counters_bucket_drain(ngx_counters_bucket_t *b,
 
         /*
          * Processes share the bucket and cache the time each for itself, so
-         * a small step back is no change of the clock; to follow it would
-         * let the drains come early, over and over.
+         * a step back of seconds is no change of the clock; to follow it
+         * would let the drains come early, over and over.
          */
 
         if (b->drained - now > NGX_COUNTERS_BUCKET_BACK) {

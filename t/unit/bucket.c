@@ -451,7 +451,7 @@ test_clock(void)
 
     /* one that has been busy for seconds caches a time as old */
 
-    ngx_counters_bucket_fill(&b, &conf, NOW);
+    ngx_counters_bucket_fill(&b, &conf, NOW + 100000);
 
     for (i = 1; i <= 100; i++) {
         now = NOW + 100000 + i * 1000;
