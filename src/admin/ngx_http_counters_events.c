@@ -31,7 +31,7 @@ static ngx_int_t ngx_http_counters_events_parse(ngx_http_request_t *r,
     ngx_counters_event_t *event);
 static ngx_uint_t ngx_http_counters_events_form(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_counters_events_genuine(
-    ngx_http_counters_worker_t *w, ngx_counters_str_t *token);
+    ngx_counters_worker_t *w, ngx_counters_str_t *token);
 static ngx_int_t ngx_http_counters_events_too_large(ngx_http_request_t *r);
 
 
@@ -73,14 +73,14 @@ ngx_http_counters_events(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
     ngx_counters_event_t           event;
-    ngx_http_counters_worker_t    *w;
-    ngx_http_counters_portal_t    *portal;
+    ngx_counters_worker_t         *w;
+    ngx_counters_portal_t         *portal;
     ngx_http_counters_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
 
     portal = lcf->events;
-    w = ngx_http_counters_worker(portal);
+    w = ngx_counters_worker(portal);
 
     if (w == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -156,7 +156,7 @@ ngx_http_counters_events_parse(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_counters_args(r, &query, &body);
+    rc = ngx_http_counters_request_args(r, &query, &body);
 
     if (rc != NGX_OK) {
         return (rc == NGX_DECLINED) ? NGX_ABORT : NGX_ERROR;
@@ -189,7 +189,7 @@ ngx_http_counters_events_form(ngx_http_request_t *r)
 /* all tokens are compared, so that the time does not tell which it was */
 
 static ngx_uint_t
-ngx_http_counters_events_genuine(ngx_http_counters_worker_t *w,
+ngx_http_counters_events_genuine(ngx_counters_worker_t *w,
     ngx_counters_str_t *token)
 {
     ngx_str_t           *tokens;
@@ -207,7 +207,7 @@ ngx_http_counters_events_genuine(ngx_http_counters_worker_t *w,
         expected.len = tokens[i].len;
         expected.data = tokens[i].data;
 
-        genuine |= ngx_counters_hmac_same(w->hmac, token, &expected);
+        genuine |= ngx_counters_key_hmac_same(w->hmac, token, &expected);
     }
 
     return genuine;

@@ -40,7 +40,7 @@ static ngx_int_t ngx_http_counters_purge_args(ngx_http_counters_purge_t *purge,
     ngx_counters_args_t *args);
 static ngx_uint_t ngx_http_counters_purge_bit(ngx_counters_str_t *name);
 static ngx_uint_t ngx_http_counters_purge_entries(
-    ngx_http_counters_portal_t *portal, ngx_http_counters_purge_t *purge);
+    ngx_counters_portal_t *portal, ngx_http_counters_purge_t *purge);
 static ngx_int_t ngx_http_counters_purge_too_large(ngx_http_request_t *r);
 
 
@@ -200,7 +200,7 @@ ngx_http_counters_purge_parse(ngx_http_request_t *r,
     body.elts = body_args;
     body.nalloc = NGX_HTTP_COUNTERS_PURGE_ARGS;
 
-    rc = ngx_http_counters_args(r, &query, &body);
+    rc = ngx_http_counters_request_args(r, &query, &body);
 
     if (rc != NGX_OK) {
         return rc;
@@ -245,7 +245,7 @@ ngx_http_counters_purge_args(ngx_http_counters_purge_t *purge,
             || (purge->named & bit)
             || arg->subscript
             || arg->kind == NGX_COUNTERS_ARG_OTHER
-            || ngx_counters_number(&arg->value, &n) != NGX_COUNTERS_OK)
+            || ngx_counters_path_number(&arg->value, &n) != NGX_COUNTERS_OK)
         {
             return NGX_DECLINED;
         }
@@ -302,25 +302,25 @@ ngx_http_counters_purge_bit(ngx_counters_str_t *name)
 
 
 static ngx_uint_t
-ngx_http_counters_purge_entries(ngx_http_counters_portal_t *portal,
+ngx_http_counters_purge_entries(ngx_counters_portal_t *portal,
     ngx_http_counters_purge_t *purge)
 {
-    uint64_t                    *user, *group, now;
-    ngx_uint_t                   n;
-    ngx_http_counters_worker_t  *w;
+    uint64_t               *user, *group, now;
+    ngx_uint_t              n;
+    ngx_counters_worker_t  *w;
 
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     user = (purge->named & NGX_HTTP_COUNTERS_PURGE_USER) ? &purge->id : NULL;
     group = (purge->named & NGX_HTTP_COUNTERS_PURGE_GROUP) ? &purge->id : NULL;
 
     n = ngx_counters_zone_purge(portal->zone, user, group, purge->soft, now);
 
-    w = ngx_http_counters_worker(portal);
+    w = ngx_counters_worker(portal);
 
     if (w) {
-        ngx_http_counters_store_purge(w, user, group, purge->soft, now);
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_PURGED, n);
+        ngx_counters_redis_store_purge(w, user, group, purge->soft, now);
+        ngx_counters_worker_count(w, NGX_COUNTERS_STAT_PURGED, n);
     }
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,

@@ -44,7 +44,7 @@ static void ngx_http_counters_status_quota(ngx_http_counters_status_t *s,
 static void ngx_http_counters_status_capacity(ngx_http_counters_status_t *s,
     ngx_counters_zone_state_t *state);
 static void ngx_http_counters_status_redis(ngx_http_counters_status_t *s,
-    ngx_http_counters_worker_t *w);
+    ngx_counters_worker_t *w);
 static void ngx_http_counters_status_config(ngx_http_counters_status_t *s);
 static void ngx_http_counters_status_health(ngx_http_counters_status_t *s,
     ngx_counters_zone_state_t *state);
@@ -63,10 +63,11 @@ static ngx_http_counters_status_format_t
       NGX_HTTP_COUNTERS_HTML_LEN, ngx_http_counters_status_html },
 
     { "application/json; charset=utf-8",
-      NGX_HTTP_COUNTERS_JSON_LEN, ngx_http_counters_status_json },
+      NGX_HTTP_COUNTERS_JSON_LEN, ngx_http_counters_status_text_json },
 
     { "text/plain; version=0.0.4; charset=utf-8",
-      NGX_HTTP_COUNTERS_PROMETHEUS_LEN, ngx_http_counters_status_prometheus }
+      NGX_HTTP_COUNTERS_PROMETHEUS_LEN,
+      ngx_http_counters_status_text_prometheus }
 };
 
 
@@ -279,12 +280,12 @@ ngx_http_counters_status_type(u_char *p, size_t len)
 static void
 ngx_http_counters_status_collect(ngx_http_counters_status_t *s)
 {
-    ngx_uint_t                   i;
-    ngx_core_conf_t             *ccf;
-    ngx_counters_zone_state_t    state;
-    ngx_http_counters_worker_t  *w;
+    ngx_uint_t                 i;
+    ngx_core_conf_t           *ccf;
+    ngx_counters_zone_state_t  state;
+    ngx_counters_worker_t     *w;
 
-    s->now = ngx_http_counters_now();
+    s->now = ngx_counters_worker_now();
 
     ngx_counters_zone_state(s->portal->zone, s->now, &state);
 
@@ -314,7 +315,7 @@ ngx_http_counters_status_collect(ngx_http_counters_status_t *s)
     ngx_http_counters_figure(s, CREDENTIALS) = state.creds;
     ngx_http_counters_figure(s, SINCE) = state.since;
 
-    w = ngx_http_counters_worker(s->portal);
+    w = ngx_counters_worker(s->portal);
     ccf = (ngx_core_conf_t *) ngx_get_conf(ngx_cycle->conf_ctx,
                                            ngx_core_module);
 
@@ -333,8 +334,8 @@ static void
 ngx_http_counters_status_quota(ngx_http_counters_status_t *s,
     ngx_counters_zone_state_t *state)
 {
-    uint64_t                     limit, level;
-    ngx_http_counters_portal_t  *portal;
+    uint64_t                limit, level;
+    ngx_counters_portal_t  *portal;
 
     portal = s->portal;
 
@@ -377,7 +378,7 @@ ngx_http_counters_status_capacity(ngx_http_counters_status_t *s,
 {
     ngx_counters_capacity_t  capacity;
 
-    ngx_http_counters_portal_capacity(s->portal, state, &capacity);
+    ngx_counters_worker_capacity(s->portal, state, &capacity);
 
     ngx_http_counters_figure(s, CAPACITY) = capacity.entries;
     ngx_http_counters_figure(s, CAPACITY_MAX) =
@@ -394,7 +395,7 @@ ngx_http_counters_status_capacity(ngx_http_counters_status_t *s,
 
 static void
 ngx_http_counters_status_redis(ngx_http_counters_status_t *s,
-    ngx_http_counters_worker_t *w)
+    ngx_counters_worker_t *w)
 {
     ngx_counters_redis_state_t  state;
 
@@ -418,8 +419,8 @@ ngx_http_counters_status_redis(ngx_http_counters_status_t *s,
 static void
 ngx_http_counters_status_config(ngx_http_counters_status_t *s)
 {
-    ngx_uint_t                   i;
-    ngx_http_counters_portal_t  *portal;
+    ngx_uint_t              i;
+    ngx_counters_portal_t  *portal;
 
     portal = s->portal;
 

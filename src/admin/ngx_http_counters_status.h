@@ -165,7 +165,7 @@ typedef enum {
 
 
 typedef struct {
-    ngx_http_counters_portal_t    *portal;
+    ngx_counters_portal_t         *portal;
     uint64_t                       now;           /* Unix ms */
 
     uint64_t                       stats[NGX_COUNTERS_STAT_COUNT];
@@ -189,7 +189,8 @@ typedef struct {
 ngx_int_t ngx_http_counters_status_handler(ngx_http_request_t *r);
 
 
-extern ngx_str_t   ngx_http_counters_healths[NGX_HTTP_COUNTERS_HEALTHS];
+extern ngx_str_t
+    ngx_http_counters_status_text_healths[NGX_HTTP_COUNTERS_HEALTHS];
 extern const char  ngx_http_counters_status_style[];
 
 
@@ -202,16 +203,17 @@ extern const char  ngx_http_counters_status_style[];
 #define NGX_HTTP_COUNTERS_PROMETHEUS_LEN  32768
 #define NGX_HTTP_COUNTERS_HTML_LEN        32768
 
-u_char *ngx_http_counters_status_json(ngx_http_counters_status_t *s,
+u_char *ngx_http_counters_status_text_json(ngx_http_counters_status_t *s,
     u_char *p, u_char *last);
-u_char *ngx_http_counters_status_prometheus(ngx_http_counters_status_t *s,
+u_char *ngx_http_counters_status_text_prometheus(ngx_http_counters_status_t *s,
     u_char *p, u_char *last);
 u_char *ngx_http_counters_status_html(ngx_http_counters_status_t *s,
     u_char *p, u_char *last);
 
 /* thousandths without trailing zeros */
 
-u_char *ngx_http_counters_decimal(u_char *p, u_char *last, uint64_t n);
+u_char *ngx_http_counters_status_text_decimal(u_char *p, u_char *last,
+    uint64_t n);
 
 
 #endif /* _NGX_HTTP_COUNTERS_STATUS_H_INCLUDED_ */

@@ -232,7 +232,8 @@ ngx_http_counters_html_top(ngx_http_counters_html_t *h)
     h->pos = ngx_slprintf(h->pos, h->last,
                           "</p>\n</header>\n"
                           "<p class=\"health %V\">%V</p>\n<main>\n",
-                          &ngx_http_counters_healths[s->health], &s->message);
+                          &ngx_http_counters_status_text_healths[s->health],
+                          &s->message);
 }
 
 
@@ -324,7 +325,8 @@ ngx_http_counters_html_portal(ngx_http_counters_html_t *h)
         average = commands * 10 / requests * 100;
 
         ngx_http_counters_html_add(h, ", ");
-        h->pos = ngx_http_counters_decimal(h->pos, h->last, average);
+        h->pos = ngx_http_counters_status_text_decimal(h->pos, h->last,
+                                                       average);
         ngx_http_counters_html_add(h, (average == 1000)
                                       ? " call in each on average"
                                       : " calls in each on average");
@@ -354,14 +356,16 @@ ngx_http_counters_html_quota(ngx_http_counters_html_t *h)
     }
 
     ngx_http_counters_html_add(h, "<p class=\"big\">");
-    h->pos = ngx_http_counters_decimal(h->pos, h->last,
-                                       ngx_http_counters_figure(s, TOKENS));
+    h->pos = ngx_http_counters_status_text_decimal(h->pos, h->last,
+                                                   ngx_http_counters_figure(s,
+                                                                       TOKENS));
     ngx_http_counters_html_add(h, " <small>of ");
-    h->pos = ngx_http_counters_decimal(h->pos, h->last, burst);
+    h->pos = ngx_http_counters_status_text_decimal(h->pos, h->last, burst);
     ngx_http_counters_html_add(h, "</small></p>\n<p class=\"what\">requests "
                                   "left, ");
-    h->pos = ngx_http_counters_decimal(h->pos, h->last,
-                                       ngx_http_counters_figure(s, RATE));
+    h->pos = ngx_http_counters_status_text_decimal(h->pos, h->last,
+                                                   ngx_http_counters_figure(s,
+                                                                         RATE));
     ngx_http_counters_html_add(h, " more a second");
 
     if (s->portal->reserve) {
@@ -516,7 +520,7 @@ ngx_http_counters_html_bottom(ngx_http_counters_html_t *h)
 {
     ngx_uint_t                   i;
     ngx_http_counters_status_t  *s;
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_portal_t       *portal;
 
     s = h->status;
     portal = s->portal;
@@ -532,7 +536,7 @@ ngx_http_counters_html_bottom(ngx_http_counters_html_t *h)
         ngx_http_counters_html_span(h, portal->ttl[i]);
 
         h->pos = ngx_slprintf(h->pos, h->last, " (%V), ",
-                              (ngx_str_t *) &ngx_counters_method_names[i]);
+                              (ngx_str_t *) &ngx_counters_path_method_names[i]);
     }
 
     ngx_http_counters_html_add(h, "then stale for ");
@@ -649,7 +653,7 @@ ngx_http_counters_html_bytes(ngx_http_counters_html_t *h, uint64_t n)
 
     mega = (n >= 1024 * 1024);
 
-    h->pos = ngx_http_counters_decimal(h->pos, h->last,
+    h->pos = ngx_http_counters_status_text_decimal(h->pos, h->last,
                                n * 10 / (mega ? 1024 * 1024 : 1024) * 100);
 
     ngx_http_counters_html_add(h, mega ? NGX_HTTP_COUNTERS_NBSP "MB"

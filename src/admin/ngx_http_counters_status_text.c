@@ -131,7 +131,7 @@ static ngx_http_counters_stat_range_t  ngx_http_counters_stat_ranges[] = {
 /* JSON; no name or text in it needs escaping */
 
 
-ngx_str_t  ngx_http_counters_healths[NGX_HTTP_COUNTERS_HEALTHS] = {
+ngx_str_t  ngx_http_counters_status_text_healths[NGX_HTTP_COUNTERS_HEALTHS] = {
     ngx_string("ok"),
     ngx_string("idle"),
     ngx_string("warning"),
@@ -140,18 +140,19 @@ ngx_str_t  ngx_http_counters_healths[NGX_HTTP_COUNTERS_HEALTHS] = {
 
 
 u_char *
-ngx_http_counters_status_json(ngx_http_counters_status_t *s, u_char *p,
+ngx_http_counters_status_text_json(ngx_http_counters_status_t *s, u_char *p,
     u_char *last)
 {
     ngx_uint_t  group;
 
     p = ngx_slprintf(p, last, "{\n  \"name\": \"%V\",\n  \"time\": ",
                      &s->portal->name);
-    p = ngx_http_counters_decimal(p, last, s->now);
+    p = ngx_http_counters_status_text_decimal(p, last, s->now);
 
     p = ngx_slprintf(p, last, ",\n  \"health\": {\n    \"state\": \"%V\",\n"
                      "    \"message\": \"%V\"\n  }",
-                     &ngx_http_counters_healths[s->health], &s->message);
+                     &ngx_http_counters_status_text_healths[s->health],
+                     &s->message);
 
     for (group = 0; group < NGX_HTTP_COUNTERS_GROUP_COUNT; group++) {
         p = ngx_http_counters_json_group(s, group, p, last);
@@ -224,7 +225,7 @@ ngx_http_counters_json_value(u_char *p, u_char *last,
     switch (as) {
 
     case NGX_HTTP_COUNTERS_AS_DECIMAL:
-        return ngx_http_counters_decimal(p, last, value);
+        return ngx_http_counters_status_text_decimal(p, last, value);
 
     case NGX_HTTP_COUNTERS_AS_BOOLEAN:
         return ngx_slprintf(p, last, "%s", value ? "true" : "false");
@@ -236,7 +237,7 @@ ngx_http_counters_json_value(u_char *p, u_char *last,
 
 
 u_char *
-ngx_http_counters_decimal(u_char *p, u_char *last, uint64_t n)
+ngx_http_counters_status_text_decimal(u_char *p, u_char *last, uint64_t n)
 {
     p = ngx_slprintf(p, last, "%uL", n / 1000);
 
@@ -296,8 +297,8 @@ ngx_http_counters_stat_range(ngx_uint_t stat)
 
 
 u_char *
-ngx_http_counters_status_prometheus(ngx_http_counters_status_t *s, u_char *p,
-    u_char *last)
+ngx_http_counters_status_text_prometheus(ngx_http_counters_status_t *s,
+    u_char *p, u_char *last)
 {
     ngx_uint_t                   i;
     ngx_http_counters_metrics_t  m;
@@ -377,7 +378,7 @@ ngx_http_counters_metric_figure(ngx_http_counters_metrics_t *m,
                           f->metric, m->portal, f->labels);
 
     if (f->as == NGX_HTTP_COUNTERS_AS_DECIMAL) {
-        m->pos = ngx_http_counters_decimal(m->pos, m->last, value);
+        m->pos = ngx_http_counters_status_text_decimal(m->pos, m->last, value);
 
     } else {
         m->pos = ngx_slprintf(m->pos, m->last, "%uL", value);

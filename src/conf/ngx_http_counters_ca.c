@@ -18,7 +18,7 @@ static ngx_uint_t ngx_http_counters_ca_certificates(BIO *bio);
 
 
 char *
-ngx_http_counters_set_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_ca_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -30,7 +30,7 @@ ngx_http_counters_set_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     if (value[1].len == 0) {
-        return ngx_http_counters_invalid_value(cf, &value[1],
+        return ngx_http_counters_value_invalid(cf, &value[1],
                                                "a file of certificates");
     }
 
@@ -43,7 +43,7 @@ ngx_http_counters_set_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (ngx_file_info(value[1].data, &fi) != NGX_FILE_ERROR
         && !ngx_is_file(&fi))
     {
-        return ngx_http_counters_invalid_value(cf, &value[1],
+        return ngx_http_counters_value_invalid(cf, &value[1],
                                                "a file of certificates");
     }
 

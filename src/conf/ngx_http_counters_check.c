@@ -65,7 +65,7 @@ ngx_http_counters_check_ttl(ngx_conf_t *cf, ngx_http_counters_block_t *block)
             ngx_http_counters_place_log(NGX_LOG_EMERG, cf, &block->ttls[i],
                                "\"ttl\" for \"%V\", which is not in "
                                "\"methods\", in \"counters_portal\" \"%V\"",
-                               (ngx_str_t *) &ngx_counters_method_names[i],
+                               (ngx_str_t *) &ngx_counters_path_method_names[i],
                                &block->portal->name);
             return NGX_CONF_ERROR;
         }
@@ -79,9 +79,9 @@ static char *
 ngx_http_counters_check_webhook(ngx_conf_t *cf,
     ngx_http_counters_block_t *block)
 {
-    ngx_str_t                   *webhook;
-    ngx_http_counters_url_t      url, base;
-    ngx_http_counters_portal_t  *portal;
+    ngx_str_t               *webhook;
+    ngx_http_counters_url_t  url, base;
+    ngx_counters_portal_t   *portal;
 
     portal = block->portal;
     webhook = &block->webhook;
@@ -90,7 +90,8 @@ ngx_http_counters_check_webhook(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
-    if (ngx_counters_webhook((ngx_counters_str_t *) webhook, &portal->webhook)
+    if (ngx_counters_path_webhook((ngx_counters_str_t *) webhook,
+                                  &portal->webhook)
         != NGX_COUNTERS_OK)
     {
         ngx_http_counters_place_log(NGX_LOG_EMERG, cf,
@@ -124,7 +125,7 @@ static char *
 ngx_http_counters_check_limits(ngx_conf_t *cf,
     ngx_http_counters_block_t *block)
 {
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_portal_t  *portal;
 
     portal = block->portal;
 
@@ -146,7 +147,7 @@ static void
 ngx_http_counters_check_advice(ngx_conf_t *cf,
     ngx_http_counters_block_t *block)
 {
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_portal_t  *portal;
 
     portal = block->portal;
 

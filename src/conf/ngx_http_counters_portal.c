@@ -16,7 +16,7 @@
 
 
 static ngx_int_t ngx_http_counters_portal_name(ngx_str_t *name);
-static ngx_http_counters_portal_t *ngx_http_counters_portal_create(
+static ngx_counters_portal_t *ngx_http_counters_portal_create(
     ngx_conf_t *cf, ngx_str_t *name);
 static char *ngx_http_counters_portal_directive(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
@@ -31,7 +31,7 @@ static char *ngx_http_counters_portal_finish(ngx_conf_t *cf,
 static void ngx_http_counters_portal_defaults(
     ngx_http_counters_block_t *block);
 static char *ngx_http_counters_portal_identity(ngx_conf_t *cf,
-    ngx_http_counters_portal_t *portal);
+    ngx_counters_portal_t *portal);
 static char *ngx_http_counters_portal_zone(ngx_conf_t *cf,
     ngx_http_counters_block_t *block);
 static ngx_int_t ngx_http_counters_portal_init_zone(ngx_shm_zone_t *shm_zone,
@@ -44,133 +44,133 @@ static ngx_command_t  ngx_http_counters_portal_commands[] = {
 
     { ngx_string("url"),
       NGX_CONF_TAKE1,
-      ngx_http_counters_set_url,
+      ngx_http_counters_setters_url,
       0,
       0,
       NULL },
 
     { ngx_string("zone"),
       NGX_CONF_TAKE1,
-      ngx_http_counters_set_zone,
+      ngx_http_counters_setters_zone,
       0,
       0,
       NULL },
 
     { ngx_string("redis"),
       NGX_CONF_1MORE,
-      ngx_http_counters_set_redis,
+      ngx_http_counters_redis_url_set,
       0,
       0,
       NULL },
 
     { ngx_string("webhook"),
       NGX_CONF_TAKE1,
-      ngx_http_counters_set_webhook,
+      ngx_http_counters_setters_webhook,
       0,
       0,
       NULL },
 
     { ngx_string("methods"),
       NGX_CONF_1MORE,
-      ngx_http_counters_set_methods,
+      ngx_http_counters_setters_methods,
       0,
       0,
       NULL },
 
     { ngx_string("ttl"),
       NGX_CONF_TAKE12|NGX_HTTP_COUNTERS_REPEATED,
-      ngx_http_counters_set_ttl,
+      ngx_http_counters_setters_ttl,
       0,
       0,
       NULL },
 
     { ngx_string("stale"),
       NGX_CONF_TAKE12,
-      ngx_http_counters_set_stale,
+      ngx_http_counters_setters_stale,
       0,
       0,
       NULL },
 
     { ngx_string("negative"),
       NGX_CONF_TAKE1,
-      ngx_http_counters_set_time,
+      ngx_http_counters_setters_time,
       0,
-      offsetof(ngx_http_counters_portal_t, negative),
+      offsetof(ngx_counters_portal_t, negative),
       NULL },
 
     { ngx_string("rate"),
       NGX_CONF_TAKE123,
-      ngx_http_counters_set_rate,
+      ngx_http_counters_setters_rate,
       0,
       0,
       NULL },
 
     { ngx_string("reserve"),
       NGX_CONF_TAKE1,
-      ngx_http_counters_set_reserve,
+      ngx_http_counters_setters_reserve,
       0,
       0,
       NULL },
 
     { ngx_string("batch"),
       NGX_CONF_TAKE12,
-      ngx_http_counters_set_batch,
+      ngx_http_counters_setters_batch,
       0,
       0,
       NULL },
 
     { ngx_string("ahead"),
       NGX_CONF_TAKE1,
-      ngx_http_counters_set_ahead,
+      ngx_http_counters_setters_ahead,
       0,
       0,
       NULL },
 
     { ngx_string("timeout"),
       NGX_CONF_TAKE12,
-      ngx_http_counters_set_timeout,
+      ngx_http_counters_setters_timeout,
       0,
       0,
       NULL },
 
     { ngx_string("wait"),
       NGX_CONF_TAKE1,
-      ngx_http_counters_set_time,
+      ngx_http_counters_setters_time,
       0,
-      offsetof(ngx_http_counters_portal_t, wait),
+      offsetof(ngx_counters_portal_t, wait),
       NULL },
 
     { ngx_string("secret"),
       NGX_CONF_TAKE1,
-      ngx_http_counters_set_secret,
+      ngx_http_counters_setters_secret,
       0,
       0,
       NULL },
 
     { ngx_string("max_body"),
       NGX_CONF_TAKE1,
-      ngx_http_counters_set_max_body,
+      ngx_http_counters_setters_max_body,
       0,
       0,
       NULL },
 
     { ngx_string("ca"),
       NGX_CONF_TAKE1,
-      ngx_http_counters_set_ca,
+      ngx_http_counters_ca_set,
       0,
       0,
       NULL },
 
     { ngx_string("verify"),
       NGX_CONF_TAKE1,
-      ngx_http_counters_set_verify,
+      ngx_http_counters_setters_verify,
       0,
-      offsetof(ngx_http_counters_portal_t, fetch.verify),
+      offsetof(ngx_counters_portal_t, fetch.verify),
       NULL },
 
     { ngx_string("events_token"),
       NGX_CONF_1MORE,
-      ngx_http_counters_set_events_token,
+      ngx_http_counters_setters_events_token,
       0,
       0,
       NULL },
@@ -189,12 +189,12 @@ static ngx_command_t  ngx_http_counters_portal_commands[] = {
 char *
 ngx_http_counters_portal_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    char                         *rv;
-    ngx_str_t                    *value;
-    ngx_conf_t                    save;
-    ngx_array_t                  *portals;
-    ngx_http_counters_block_t     block;
-    ngx_http_counters_portal_t  **portal;
+    char                      *rv;
+    ngx_str_t                 *value;
+    ngx_conf_t                 save;
+    ngx_array_t               *portals;
+    ngx_http_counters_block_t  block;
+    ngx_counters_portal_t    **portal;
 
     value = cf->args->elts;
     portals = (ngx_array_t *) ((u_char *) conf + cmd->offset);
@@ -259,11 +259,11 @@ ngx_http_counters_portal_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-ngx_http_counters_portal_t *
+ngx_counters_portal_t *
 ngx_http_counters_portal_find(ngx_array_t *portals, ngx_str_t *name)
 {
-    ngx_uint_t                    i;
-    ngx_http_counters_portal_t  **portal;
+    ngx_uint_t               i;
+    ngx_counters_portal_t  **portal;
 
     portal = portals->elts;
 
@@ -308,13 +308,13 @@ ngx_http_counters_portal_name(ngx_str_t *name)
 }
 
 
-static ngx_http_counters_portal_t *
+static ngx_counters_portal_t *
 ngx_http_counters_portal_create(ngx_conf_t *cf, ngx_str_t *name)
 {
-    ngx_uint_t                   i;
-    ngx_http_counters_portal_t  *portal;
+    ngx_uint_t              i;
+    ngx_counters_portal_t  *portal;
 
-    portal = ngx_pcalloc(cf->pool, sizeof(ngx_http_counters_portal_t));
+    portal = ngx_pcalloc(cf->pool, sizeof(ngx_counters_portal_t));
     if (portal == NULL) {
         return NULL;
     }
@@ -500,7 +500,7 @@ static char *
 ngx_http_counters_portal_finish(ngx_conf_t *cf,
     ngx_http_counters_block_t *block)
 {
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_portal_t  *portal;
 
     if (ngx_http_counters_check_block(cf, block) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
@@ -523,8 +523,8 @@ ngx_http_counters_portal_finish(ngx_conf_t *cf,
 static void
 ngx_http_counters_portal_defaults(ngx_http_counters_block_t *block)
 {
-    ngx_uint_t                   i;
-    ngx_http_counters_portal_t  *portal;
+    ngx_uint_t              i;
+    ngx_counters_portal_t  *portal;
 
     portal = block->portal;
 
@@ -543,8 +543,7 @@ ngx_http_counters_portal_defaults(ngx_http_counters_block_t *block)
 
 
 static char *
-ngx_http_counters_portal_identity(ngx_conf_t *cf,
-    ngx_http_counters_portal_t *portal)
+ngx_http_counters_portal_identity(ngx_conf_t *cf, ngx_counters_portal_t *portal)
 {
     ngx_str_t  *id;
 
@@ -566,11 +565,11 @@ static char *
 ngx_http_counters_portal_zone(ngx_conf_t *cf,
     ngx_http_counters_block_t *block)
 {
-    ngx_str_t                    name;
-    ngx_shm_zone_t              *shm_zone;
-    ngx_counters_zone_t         *zone;
-    ngx_counters_zone_conf_t    *zcf;
-    ngx_http_counters_portal_t  *portal;
+    ngx_str_t                  name;
+    ngx_shm_zone_t            *shm_zone;
+    ngx_counters_zone_t       *zone;
+    ngx_counters_zone_conf_t  *zcf;
+    ngx_counters_portal_t     *portal;
 
     portal = block->portal;
 
@@ -621,9 +620,9 @@ ngx_http_counters_portal_zone(ngx_conf_t *cf,
 static ngx_int_t
 ngx_http_counters_portal_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
-    ngx_http_counters_portal_t  *old = data;
+    ngx_counters_portal_t  *old = data;
 
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_portal_t  *portal;
 
     portal = shm_zone->data;
 

@@ -15,7 +15,7 @@
 
 /*
  * The setter of the block directive: cmd->offset is that of the array of
- * ngx_http_counters_portal_t * in "conf", cmd->post the module whose shared
+ * ngx_counters_portal_t * in "conf", cmd->post the module whose shared
  * memory it is.
  */
 
@@ -24,7 +24,7 @@ char *ngx_http_counters_portal_block(ngx_conf_t *cf, ngx_command_t *cmd,
 
 /* NULL when no such portal has been defined above */
 
-ngx_http_counters_portal_t *ngx_http_counters_portal_find(
+ngx_counters_portal_t *ngx_http_counters_portal_find(
     ngx_array_t *portals, ngx_str_t *name);
 
 

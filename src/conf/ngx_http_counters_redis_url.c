@@ -17,36 +17,36 @@
 #define NGX_HTTP_COUNTERS_REDIS_DB_MAX      65535
 
 
-static char *ngx_http_counters_redis_parameter(ngx_conf_t *cf,
+static char *ngx_http_counters_redis_url_parameter(ngx_conf_t *cf,
     ngx_str_t *arg, ngx_uint_t tls, ngx_counters_redis_conf_t *rcf);
-static char *ngx_http_counters_redis_tls_parameter(ngx_conf_t *cf,
+static char *ngx_http_counters_redis_url_tls_parameter(ngx_conf_t *cf,
     ngx_str_t *arg, ngx_counters_redis_tls_t *tls);
-static char *ngx_http_counters_redis_tls(ngx_conf_t *cf,
+static char *ngx_http_counters_redis_url_tls(ngx_conf_t *cf,
     ngx_counters_redis_conf_t *rcf);
-static char *ngx_http_counters_redis_prefix(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_counters_redis_conf_t *rcf);
-static char *ngx_http_counters_redis_password(ngx_conf_t *cf,
+static char *ngx_http_counters_redis_url_prefix(ngx_conf_t *cf,
+    ngx_str_t *value, ngx_counters_redis_conf_t *rcf);
+static char *ngx_http_counters_redis_url_password(ngx_conf_t *cf,
     ngx_str_t *source, ngx_counters_redis_conf_t *rcf);
-static char *ngx_http_counters_redis_tcp(ngx_conf_t *cf, ngx_str_t *text,
+static char *ngx_http_counters_redis_url_tcp(ngx_conf_t *cf, ngx_str_t *text,
     size_t scheme, ngx_counters_redis_conf_t *rcf);
-static char *ngx_http_counters_redis_unix(ngx_conf_t *cf, ngx_str_t *text,
+static char *ngx_http_counters_redis_url_unix(ngx_conf_t *cf, ngx_str_t *text,
     ngx_counters_redis_conf_t *rcf);
-static ngx_int_t ngx_http_counters_redis_user(u_char *p, u_char *last,
+static ngx_int_t ngx_http_counters_redis_url_user(u_char *p, u_char *last,
     ngx_counters_redis_conf_t *rcf);
-static ngx_int_t ngx_http_counters_redis_unescape(ngx_str_t *s);
-static ngx_int_t ngx_http_counters_redis_db(u_char *p, u_char *last,
+static ngx_int_t ngx_http_counters_redis_url_unescape(ngx_str_t *s);
+static ngx_int_t ngx_http_counters_redis_url_db(u_char *p, u_char *last,
     ngx_counters_redis_conf_t *rcf);
-static char *ngx_http_counters_redis_resolve(ngx_conf_t *cf, ngx_str_t *addr,
-    ngx_counters_redis_conf_t *rcf);
+static char *ngx_http_counters_redis_url_resolve(ngx_conf_t *cf,
+    ngx_str_t *addr, ngx_counters_redis_conf_t *rcf);
 
 
-static ngx_conf_num_bounds_t  ngx_http_counters_redis_timeout = {
+static ngx_conf_num_bounds_t  ngx_http_counters_redis_url_timeout = {
     NULL, 1, 60 * 1000
 };
 
 
 char *
-ngx_http_counters_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_redis_url_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -68,30 +68,30 @@ ngx_http_counters_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     tls = 0;
 
     if (ngx_strncasecmp(value[1].data, (u_char *) "redis://", 8) == 0) {
-        rv = ngx_http_counters_redis_tcp(cf, &value[1], 8, rcf);
+        rv = ngx_http_counters_redis_url_tcp(cf, &value[1], 8, rcf);
 
     } else if (ngx_strncasecmp(value[1].data, (u_char *) "rediss://", 9) == 0)
     {
         tls = 1;
-        rv = ngx_http_counters_redis_tcp(cf, &value[1], 9, rcf);
+        rv = ngx_http_counters_redis_url_tcp(cf, &value[1], 9, rcf);
 
     } else if (ngx_strncmp(value[1].data, "unix:", 5) == 0) {
-        rv = ngx_http_counters_redis_unix(cf, &value[1], rcf);
+        rv = ngx_http_counters_redis_url_unix(cf, &value[1], rcf);
 
     } else {
         return "must begin with redis://HOST, rediss://HOST or unix:/PATH";
     }
 
     for (i = 2; rv == NGX_CONF_OK && i < cf->args->nelts; i++) {
-        rv = ngx_http_counters_parameter_once(cf, i);
+        rv = ngx_http_counters_value_parameter_once(cf, i);
 
         if (rv == NGX_CONF_OK) {
-            rv = ngx_http_counters_redis_parameter(cf, &value[i], tls, rcf);
+            rv = ngx_http_counters_redis_url_parameter(cf, &value[i], tls, rcf);
         }
     }
 
     if (rv == NGX_CONF_OK && tls) {
-        rv = ngx_http_counters_redis_tls(cf, rcf);
+        rv = ngx_http_counters_redis_url_tls(cf, rcf);
     }
 
     if (rv == NGX_CONF_OK && rcf->user.len && rcf->password.len == 0) {
@@ -105,27 +105,27 @@ ngx_http_counters_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
-ngx_http_counters_redis_parameter(ngx_conf_t *cf, ngx_str_t *arg,
+ngx_http_counters_redis_url_parameter(ngx_conf_t *cf, ngx_str_t *arg,
     ngx_uint_t tls, ngx_counters_redis_conf_t *rcf)
 {
     char       *rv;
     ngx_str_t   s;
 
-    if (ngx_http_counters_parameter(arg, "prefix=", &s)) {
-        return ngx_http_counters_redis_prefix(cf, &s, rcf);
+    if (ngx_http_counters_value_parameter(arg, "prefix=", &s)) {
+        return ngx_http_counters_redis_url_prefix(cf, &s, rcf);
     }
 
-    if (ngx_http_counters_parameter(arg, "timeout=", &s)) {
-        return ngx_http_counters_parse_time(cf, &s,
-                                            &ngx_http_counters_redis_timeout,
+    if (ngx_http_counters_value_parameter(arg, "timeout=", &s)) {
+        return ngx_http_counters_value_time(cf, &s,
+                                           &ngx_http_counters_redis_url_timeout,
                                             &rcf->timeout);
     }
 
-    if (ngx_http_counters_parameter(arg, "password=", &s)) {
-        return ngx_http_counters_redis_password(cf, &s, rcf);
+    if (ngx_http_counters_value_parameter(arg, "password=", &s)) {
+        return ngx_http_counters_redis_url_password(cf, &s, rcf);
     }
 
-    rv = ngx_http_counters_redis_tls_parameter(cf, arg, &rcf->tls);
+    rv = ngx_http_counters_redis_url_tls_parameter(cf, arg, &rcf->tls);
 
     if (rv != NGX_CONF_ERROR) {
         return (rv == NGX_CONF_OK && !tls)
@@ -148,12 +148,12 @@ ngx_http_counters_redis_parameter(ngx_conf_t *cf, ngx_str_t *arg,
 /* NGX_CONF_ERROR: not one of these */
 
 static char *
-ngx_http_counters_redis_tls_parameter(ngx_conf_t *cf, ngx_str_t *arg,
+ngx_http_counters_redis_url_tls_parameter(ngx_conf_t *cf, ngx_str_t *arg,
     ngx_counters_redis_tls_t *tls)
 {
     ngx_str_t  s, *file;
 
-    if (ngx_http_counters_parameter(arg, "verify=", &s)) {
+    if (ngx_http_counters_value_parameter(arg, "verify=", &s)) {
 
         if (s.len == 3 && ngx_strncmp(s.data, "off", 3) == 0) {
             tls->verify = 0;
@@ -164,18 +164,18 @@ ngx_http_counters_redis_tls_parameter(ngx_conf_t *cf, ngx_str_t *arg,
                ? NGX_CONF_OK : "has a \"verify\" that is neither on nor off";
     }
 
-    if (ngx_http_counters_parameter(arg, "sni=", &s)) {
+    if (ngx_http_counters_value_parameter(arg, "sni=", &s)) {
         tls->name = s;
         return s.len ? NGX_CONF_OK : "has an empty \"sni\"";
     }
 
-    if (ngx_http_counters_parameter(arg, "ca=", &s)) {
+    if (ngx_http_counters_value_parameter(arg, "ca=", &s)) {
         file = &tls->ca;
 
-    } else if (ngx_http_counters_parameter(arg, "cert=", &s)) {
+    } else if (ngx_http_counters_value_parameter(arg, "cert=", &s)) {
         file = &tls->cert;
 
-    } else if (ngx_http_counters_parameter(arg, "key=", &s)) {
+    } else if (ngx_http_counters_value_parameter(arg, "key=", &s)) {
         file = &tls->key;
 
     } else {
@@ -195,7 +195,7 @@ ngx_http_counters_redis_tls_parameter(ngx_conf_t *cf, ngx_str_t *arg,
 /* whom to expect is the host of the URL, unless "sni" says otherwise */
 
 static char *
-ngx_http_counters_redis_tls(ngx_conf_t *cf, ngx_counters_redis_conf_t *rcf)
+ngx_http_counters_redis_url_tls(ngx_conf_t *cf, ngx_counters_redis_conf_t *rcf)
 {
     char  *rv;
 
@@ -216,7 +216,7 @@ ngx_http_counters_redis_tls(ngx_conf_t *cf, ngx_counters_redis_conf_t *rcf)
 /* braces would choose a Cluster slot, others need quoting in tools */
 
 static char *
-ngx_http_counters_redis_prefix(ngx_conf_t *cf, ngx_str_t *value,
+ngx_http_counters_redis_url_prefix(ngx_conf_t *cf, ngx_str_t *value,
     ngx_counters_redis_conf_t *rcf)
 {
     size_t  i;
@@ -242,7 +242,7 @@ ngx_http_counters_redis_prefix(ngx_conf_t *cf, ngx_str_t *value,
 
 
 static char *
-ngx_http_counters_redis_password(ngx_conf_t *cf, ngx_str_t *source,
+ngx_http_counters_redis_url_password(ngx_conf_t *cf, ngx_str_t *source,
     ngx_counters_redis_conf_t *rcf)
 {
     if (rcf->password.len) {
@@ -256,7 +256,7 @@ ngx_http_counters_redis_password(ngx_conf_t *cf, ngx_str_t *source,
 /* redis://[user:password@]host[:port][/db], "scheme" its first bytes */
 
 static char *
-ngx_http_counters_redis_tcp(ngx_conf_t *cf, ngx_str_t *text, size_t scheme,
+ngx_http_counters_redis_url_tcp(ngx_conf_t *cf, ngx_str_t *text, size_t scheme,
     ngx_counters_redis_conf_t *rcf)
 {
     u_char     *p, *last, *end, *at, *db;
@@ -274,11 +274,11 @@ ngx_http_counters_redis_tcp(ngx_conf_t *cf, ngx_str_t *text, size_t scheme,
 
     for (at = end; at > p && at[-1] != '@'; at--) { /* void */ }
 
-    if (at > p && ngx_http_counters_redis_user(p, at - 1, rcf) != NGX_OK) {
+    if (at > p && ngx_http_counters_redis_url_user(p, at - 1, rcf) != NGX_OK) {
         return "has an invalid user or password in its URL";
     }
 
-    if (ngx_http_counters_redis_db(db, last, rcf) != NGX_OK) {
+    if (ngx_http_counters_redis_url_db(db, last, rcf) != NGX_OK) {
         return "has an invalid database number in its URL";
     }
 
@@ -299,14 +299,14 @@ ngx_http_counters_redis_tcp(ngx_conf_t *cf, ngx_str_t *text, size_t scheme,
                                &addr, rcf->db)
                    - rcf->url.data;
 
-    return ngx_http_counters_redis_resolve(cf, &addr, rcf);
+    return ngx_http_counters_redis_url_resolve(cf, &addr, rcf);
 }
 
 
 /* unix:/path[?db=N] */
 
 static char *
-ngx_http_counters_redis_unix(ngx_conf_t *cf, ngx_str_t *text,
+ngx_http_counters_redis_url_unix(ngx_conf_t *cf, ngx_str_t *text,
     ngx_counters_redis_conf_t *rcf)
 {
     u_char     *last, *args;
@@ -328,7 +328,7 @@ ngx_http_counters_redis_unix(ngx_conf_t *cf, ngx_str_t *text,
 
         if (last - args < 4
             || ngx_strncmp(args, "db=", 3) != 0
-            || ngx_http_counters_redis_db(args + 3, last, rcf) != NGX_OK)
+            || ngx_http_counters_redis_url_db(args + 3, last, rcf) != NGX_OK)
         {
             return "has an invalid database number in its URL";
         }
@@ -336,14 +336,14 @@ ngx_http_counters_redis_unix(ngx_conf_t *cf, ngx_str_t *text,
 
     rcf->url = *text;
 
-    return ngx_http_counters_redis_resolve(cf, &addr, rcf);
+    return ngx_http_counters_redis_url_resolve(cf, &addr, rcf);
 }
 
 
 /* [user][:password], decoded where they stand, so that there is no copy */
 
 static ngx_int_t
-ngx_http_counters_redis_user(u_char *p, u_char *last,
+ngx_http_counters_redis_url_user(u_char *p, u_char *last,
     ngx_counters_redis_conf_t *rcf)
 {
     u_char  *colon;
@@ -353,7 +353,7 @@ ngx_http_counters_redis_user(u_char *p, u_char *last,
     rcf->user.len = (colon ? colon : last) - p;
     rcf->user.data = p;
 
-    if (ngx_http_counters_redis_unescape(&rcf->user) != NGX_OK) {
+    if (ngx_http_counters_redis_url_unescape(&rcf->user) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -364,7 +364,7 @@ ngx_http_counters_redis_user(u_char *p, u_char *last,
     rcf->password.len = last - (colon + 1);
     rcf->password.data = colon + 1;
 
-    if (ngx_http_counters_redis_unescape(&rcf->password) != NGX_OK) {
+    if (ngx_http_counters_redis_url_unescape(&rcf->password) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -375,7 +375,7 @@ ngx_http_counters_redis_user(u_char *p, u_char *last,
 /* wipes what is left over, and the delimiter, which ends the string */
 
 static ngx_int_t
-ngx_http_counters_redis_unescape(ngx_str_t *s)
+ngx_http_counters_redis_url_unescape(ngx_str_t *s)
 {
     u_char     *p, *last, *d;
     ngx_int_t   n;
@@ -413,7 +413,7 @@ ngx_http_counters_redis_unescape(ngx_str_t *s)
 
 
 static ngx_int_t
-ngx_http_counters_redis_db(u_char *p, u_char *last,
+ngx_http_counters_redis_url_db(u_char *p, u_char *last,
     ngx_counters_redis_conf_t *rcf)
 {
     ngx_int_t  n;
@@ -440,7 +440,7 @@ ngx_http_counters_redis_db(u_char *p, u_char *last,
  */
 
 static char *
-ngx_http_counters_redis_resolve(ngx_conf_t *cf, ngx_str_t *addr,
+ngx_http_counters_redis_url_resolve(ngx_conf_t *cf, ngx_str_t *addr,
     ngx_counters_redis_conf_t *rcf)
 {
     ngx_url_t   u;

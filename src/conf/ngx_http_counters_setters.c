@@ -23,29 +23,29 @@
 #define NGX_HTTP_COUNTERS_TOKEN_MIN     16
 
 
-static char *ngx_http_counters_unknown_method(ngx_conf_t *cf,
+static char *ngx_http_counters_setters_unknown_method(ngx_conf_t *cf,
     ngx_str_t *name);
-static ngx_int_t ngx_http_counters_parse_rate(ngx_str_t *value,
+static ngx_int_t ngx_http_counters_setters_parse_rate(ngx_str_t *value,
     uint32_t *rate);
-static char *ngx_http_counters_rate_parameter(ngx_conf_t *cf,
-    ngx_str_t *arg, ngx_http_counters_portal_t *portal);
+static char *ngx_http_counters_setters_rate_parameter(ngx_conf_t *cf,
+    ngx_str_t *arg, ngx_counters_portal_t *portal);
 
 
-static ngx_conf_num_bounds_t  ngx_http_counters_any_time = {
+static ngx_conf_num_bounds_t  ngx_http_counters_setters_any_time = {
     NULL, 0, NGX_HTTP_COUNTERS_TIME_MAX
 };
 
-static ngx_conf_num_bounds_t  ngx_http_counters_positive_time = {
+static ngx_conf_num_bounds_t  ngx_http_counters_setters_positive_time = {
     NULL, 1, NGX_HTTP_COUNTERS_TIME_MAX
 };
 
-static ngx_conf_num_bounds_t  ngx_http_counters_batch_wait = {
+static ngx_conf_num_bounds_t  ngx_http_counters_setters_batch_wait = {
     NULL, 0, NGX_HTTP_COUNTERS_WAIT_MAX
 };
 
 
 char *
-ngx_http_counters_set_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -59,7 +59,7 @@ ngx_http_counters_set_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_counters_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -67,13 +67,14 @@ ngx_http_counters_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    return ngx_http_counters_parse_size(cf, &value[1], NGX_COUNTERS_ZONE_MIN,
+    return ngx_http_counters_value_size(cf, &value[1], NGX_COUNTERS_ZONE_MIN,
                                         &block->portal->zone_size);
 }
 
 
 char *
-ngx_http_counters_set_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_webhook(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -86,7 +87,8 @@ ngx_http_counters_set_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_counters_set_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_methods(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -98,10 +100,10 @@ ngx_http_counters_set_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     methods = 0;
 
     for (i = 1; i < cf->args->nelts; i++) {
-        method = ngx_counters_method((ngx_counters_str_t *) &value[i]);
+        method = ngx_counters_path_method_id((ngx_counters_str_t *) &value[i]);
 
         if (method >= NGX_COUNTERS_METHODS) {
-            return ngx_http_counters_unknown_method(cf, &value[i]);
+            return ngx_http_counters_setters_unknown_method(cf, &value[i]);
         }
 
         if (methods & (1 << method)) {
@@ -121,7 +123,7 @@ ngx_http_counters_set_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
-ngx_http_counters_unknown_method(ngx_conf_t *cf, ngx_str_t *name)
+ngx_http_counters_setters_unknown_method(ngx_conf_t *cf, ngx_str_t *name)
 {
     ngx_str_t  *value;
 
@@ -130,15 +132,15 @@ ngx_http_counters_unknown_method(ngx_conf_t *cf, ngx_str_t *name)
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "unknown method \"%V\" in \"%V\" directive, the known "
                        "ones are \"%V\" and \"%V\"", name, &value[0],
-                       (ngx_str_t *) &ngx_counters_method_names[0],
-                       (ngx_str_t *) &ngx_counters_method_names[1]);
+                       (ngx_str_t *) &ngx_counters_path_method_names[0],
+                       (ngx_str_t *) &ngx_counters_path_method_names[1]);
 
     return NGX_CONF_ERROR;
 }
 
 
 char *
-ngx_http_counters_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -150,10 +152,10 @@ ngx_http_counters_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ttl = &block->ttl;
 
     if (cf->args->nelts == 3) {
-        method = ngx_counters_method((ngx_counters_str_t *) &value[2]);
+        method = ngx_counters_path_method_id((ngx_counters_str_t *) &value[2]);
 
         if (method >= NGX_COUNTERS_METHODS) {
-            return ngx_http_counters_unknown_method(cf, &value[2]);
+            return ngx_http_counters_setters_unknown_method(cf, &value[2]);
         }
 
         ttl = &block->portal->ttl[method];
@@ -164,13 +166,13 @@ ngx_http_counters_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
-    return ngx_http_counters_parse_time(cf, &value[1],
-                                        &ngx_http_counters_positive_time, ttl);
+    return ngx_http_counters_value_time(cf, &value[1],
+                                 &ngx_http_counters_setters_positive_time, ttl);
 }
 
 
 char *
-ngx_http_counters_set_stale(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_stale(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -179,32 +181,33 @@ ngx_http_counters_set_stale(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    rv = ngx_http_counters_parse_time(cf, &value[1],
-                                      &ngx_http_counters_any_time,
+    rv = ngx_http_counters_value_time(cf, &value[1],
+                                      &ngx_http_counters_setters_any_time,
                                       &block->portal->stale);
 
     if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
         return rv;
     }
 
-    if (!ngx_http_counters_parameter(&value[2], "error=", &s)) {
-        return ngx_http_counters_invalid_parameter(cf, &value[2],
+    if (!ngx_http_counters_value_parameter(&value[2], "error=", &s)) {
+        return ngx_http_counters_value_invalid_parameter(cf, &value[2],
                                            "the known one is \"error=\"");
     }
 
-    return ngx_http_counters_parse_time(cf, &s, &ngx_http_counters_any_time,
+    return ngx_http_counters_value_time(cf, &s,
+                                        &ngx_http_counters_setters_any_time,
                                         &block->portal->stale_error);
 }
 
 
 char *
-ngx_http_counters_set_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
-    ngx_str_t                   *value;
-    ngx_uint_t                   i;
-    ngx_http_counters_portal_t  *portal;
+    ngx_str_t              *value;
+    ngx_uint_t              i;
+    ngx_counters_portal_t  *portal;
 
     value = cf->args->elts;
     portal = block->portal;
@@ -213,24 +216,24 @@ ngx_http_counters_set_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         portal->bucket.rate = 0;
 
         if (cf->args->nelts > 2) {
-            return ngx_http_counters_invalid_parameter(cf, &value[2],
+            return ngx_http_counters_value_invalid_parameter(cf, &value[2],
                                                       "\"off\" has none");
         }
 
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_counters_parse_rate(&value[1], &portal->bucket.rate)
+    if (ngx_http_counters_setters_parse_rate(&value[1], &portal->bucket.rate)
         != NGX_OK)
     {
-        return ngx_http_counters_invalid_value(cf, &value[1],
+        return ngx_http_counters_value_invalid(cf, &value[1],
                               "\"off\" or a whole number a second or a "
                               "minute, such as 2r/s or 30r/m");
     }
 
     for (i = 2; i < cf->args->nelts; i++) {
-        if (ngx_http_counters_parameter_once(cf, i) != NGX_CONF_OK
-            || ngx_http_counters_rate_parameter(cf, &value[i], portal)
+        if (ngx_http_counters_value_parameter_once(cf, i) != NGX_CONF_OK
+            || ngx_http_counters_setters_rate_parameter(cf, &value[i], portal)
                != NGX_CONF_OK)
         {
             return NGX_CONF_ERROR;
@@ -242,7 +245,7 @@ ngx_http_counters_set_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static ngx_int_t
-ngx_http_counters_parse_rate(ngx_str_t *value, uint32_t *rate)
+ngx_http_counters_setters_parse_rate(ngx_str_t *value, uint32_t *rate)
 {
     u_char     *p;
     ngx_int_t   n, scale;
@@ -276,17 +279,17 @@ ngx_http_counters_parse_rate(ngx_str_t *value, uint32_t *rate)
 
 
 static char *
-ngx_http_counters_rate_parameter(ngx_conf_t *cf, ngx_str_t *arg,
-    ngx_http_counters_portal_t *portal)
+ngx_http_counters_setters_rate_parameter(ngx_conf_t *cf, ngx_str_t *arg,
+    ngx_counters_portal_t *portal)
 {
     ngx_int_t  n;
     ngx_str_t  s;
 
-    if (ngx_http_counters_parameter(arg, "burst=", &s)) {
+    if (ngx_http_counters_value_parameter(arg, "burst=", &s)) {
         n = ngx_atoi(s.data, s.len);
 
         if (n < 1 || n > NGX_HTTP_COUNTERS_RATE_MAX) {
-            return ngx_http_counters_invalid_value(cf, arg,
+            return ngx_http_counters_value_invalid(cf, arg,
                               "a whole number of requests, such as burst=50");
         }
 
@@ -295,7 +298,7 @@ ngx_http_counters_rate_parameter(ngx_conf_t *cf, ngx_str_t *arg,
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_counters_parameter(arg, "scope=", &s)) {
+    if (ngx_http_counters_value_parameter(arg, "scope=", &s)) {
 
         if (ngx_strcmp(s.data, "node") == 0) {
             portal->rate_shared = 0;
@@ -307,17 +310,18 @@ ngx_http_counters_rate_parameter(ngx_conf_t *cf, ngx_str_t *arg,
             return NGX_CONF_OK;
         }
 
-        return ngx_http_counters_invalid_value(cf, arg,
+        return ngx_http_counters_value_invalid(cf, arg,
                                                "scope=node or scope=redis");
     }
 
-    return ngx_http_counters_invalid_parameter(cf, arg,
+    return ngx_http_counters_value_invalid_parameter(cf, arg,
                               "the known ones are \"burst=\" and \"scope=\"");
 }
 
 
 char *
-ngx_http_counters_set_reserve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_reserve(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -333,7 +337,7 @@ ngx_http_counters_set_reserve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (n == NGX_ERROR || n > 100) {
-        return ngx_http_counters_invalid_value(cf, &value[1],
+        return ngx_http_counters_value_invalid(cf, &value[1],
                               "a share from 0% to 100%, such as 20%");
     }
 
@@ -344,7 +348,7 @@ ngx_http_counters_set_reserve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_counters_set_batch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_batch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -375,22 +379,23 @@ ngx_http_counters_set_batch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (ngx_strcmp(value[1].data, "off") == 0) {
-        return ngx_http_counters_invalid_parameter(cf, &value[2],
+        return ngx_http_counters_value_invalid_parameter(cf, &value[2],
                                                    "\"off\" has none");
     }
 
-    if (!ngx_http_counters_parameter(&value[2], "wait=", &s)) {
-        return ngx_http_counters_invalid_parameter(cf, &value[2],
+    if (!ngx_http_counters_value_parameter(&value[2], "wait=", &s)) {
+        return ngx_http_counters_value_invalid_parameter(cf, &value[2],
                                            "the known one is \"wait=\"");
     }
 
-    return ngx_http_counters_parse_time(cf, &s, &ngx_http_counters_batch_wait,
+    return ngx_http_counters_value_time(cf, &s,
+                                        &ngx_http_counters_setters_batch_wait,
                                         &block->portal->batch_wait);
 }
 
 
 char *
-ngx_http_counters_set_ahead(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_ahead(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -403,14 +408,15 @@ ngx_http_counters_set_ahead(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    return ngx_http_counters_parse_time(cf, &value[1],
-                                        &ngx_http_counters_any_time,
+    return ngx_http_counters_value_time(cf, &value[1],
+                                        &ngx_http_counters_setters_any_time,
                                         &block->portal->ahead);
 }
 
 
 char *
-ngx_http_counters_set_timeout(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -419,27 +425,27 @@ ngx_http_counters_set_timeout(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    rv = ngx_http_counters_parse_time(cf, &value[1],
-                                      &ngx_http_counters_positive_time,
+    rv = ngx_http_counters_value_time(cf, &value[1],
+                                      &ngx_http_counters_setters_positive_time,
                                       &block->portal->fetch.timeout);
 
     if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
         return rv;
     }
 
-    if (!ngx_http_counters_parameter(&value[2], "connect=", &s)) {
-        return ngx_http_counters_invalid_parameter(cf, &value[2],
+    if (!ngx_http_counters_value_parameter(&value[2], "connect=", &s)) {
+        return ngx_http_counters_value_invalid_parameter(cf, &value[2],
                                            "the known one is \"connect=\"");
     }
 
-    return ngx_http_counters_parse_time(cf, &s,
-                                        &ngx_http_counters_positive_time,
+    return ngx_http_counters_value_time(cf, &s,
+                                       &ngx_http_counters_setters_positive_time,
                                         &block->portal->fetch.connect_timeout);
 }
 
 
 char *
-ngx_http_counters_set_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -452,7 +458,8 @@ ngx_http_counters_set_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_counters_set_max_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_max_body(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -460,14 +467,14 @@ ngx_http_counters_set_max_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    return ngx_http_counters_parse_size(cf, &value[1],
+    return ngx_http_counters_value_size(cf, &value[1],
                                         NGX_HTTP_COUNTERS_MAX_BODY_MIN,
                                         &block->portal->fetch.max_body);
 }
 
 
 char *
-ngx_http_counters_set_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -476,7 +483,7 @@ ngx_http_counters_set_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_counters_set_events_token(ngx_conf_t *cf, ngx_command_t *cmd,
+ngx_http_counters_setters_events_token(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)
 {
     ngx_http_counters_block_t *block = conf;
@@ -521,7 +528,7 @@ ngx_http_counters_set_events_token(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 char *
-ngx_http_counters_set_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_counters_setters_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_counters_block_t *block = conf;
 
@@ -531,7 +538,7 @@ ngx_http_counters_set_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     p = (char *) block->portal;
 
-    return ngx_http_counters_parse_time(cf, &value[1],
-                                        &ngx_http_counters_any_time,
+    return ngx_http_counters_value_time(cf, &value[1],
+                                        &ngx_http_counters_setters_any_time,
                                         (ngx_msec_t *) (p + cmd->offset));
 }

@@ -8,7 +8,7 @@
 
 
 char *
-ngx_http_counters_parse_time(ngx_conf_t *cf, ngx_str_t *value,
+ngx_http_counters_value_time(ngx_conf_t *cf, ngx_str_t *value,
     ngx_conf_num_bounds_t *bounds, ngx_msec_t *msec)
 {
     ngx_int_t   n;
@@ -17,7 +17,7 @@ ngx_http_counters_parse_time(ngx_conf_t *cf, ngx_str_t *value,
     n = ngx_parse_time(value, 0);
 
     if (n == NGX_ERROR) {
-        return ngx_http_counters_invalid_value(cf, value,
+        return ngx_http_counters_value_invalid(cf, value,
                                         "a time, such as 500ms, 30s or 5m");
     }
 
@@ -38,7 +38,7 @@ ngx_http_counters_parse_time(ngx_conf_t *cf, ngx_str_t *value,
 
 
 char *
-ngx_http_counters_parse_size(ngx_conf_t *cf, ngx_str_t *value, ssize_t min,
+ngx_http_counters_value_size(ngx_conf_t *cf, ngx_str_t *value, ssize_t min,
     size_t *size)
 {
     ssize_t     n;
@@ -47,7 +47,7 @@ ngx_http_counters_parse_size(ngx_conf_t *cf, ngx_str_t *value, ssize_t min,
     n = ngx_parse_size(value);
 
     if (n == NGX_ERROR) {
-        return ngx_http_counters_invalid_value(cf, value,
+        return ngx_http_counters_value_invalid(cf, value,
                                         "a size, such as 256k or 32m");
     }
 
@@ -68,7 +68,7 @@ ngx_http_counters_parse_size(ngx_conf_t *cf, ngx_str_t *value, ssize_t min,
 
 
 char *
-ngx_http_counters_invalid_value(ngx_conf_t *cf, ngx_str_t *value,
+ngx_http_counters_value_invalid(ngx_conf_t *cf, ngx_str_t *value,
     const char *form)
 {
     ngx_str_t  *args;
@@ -84,7 +84,7 @@ ngx_http_counters_invalid_value(ngx_conf_t *cf, ngx_str_t *value,
 
 
 char *
-ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value,
+ngx_http_counters_value_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value,
     const char *known)
 {
     ngx_str_t  *args;
@@ -100,7 +100,7 @@ ngx_http_counters_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value,
 
 
 char *
-ngx_http_counters_parameter_once(ngx_conf_t *cf, ngx_uint_t n)
+ngx_http_counters_value_parameter_once(ngx_conf_t *cf, ngx_uint_t n)
 {
     size_t       len;
     ngx_str_t   *args;
@@ -129,7 +129,7 @@ ngx_http_counters_parameter_once(ngx_conf_t *cf, ngx_uint_t n)
 
 
 ngx_uint_t
-ngx_http_counters_parameter(ngx_str_t *arg, const char *name,
+ngx_http_counters_value_parameter(ngx_str_t *arg, const char *name,
     ngx_str_t *value)
 {
     size_t  len;

@@ -94,7 +94,7 @@ ngx_counters_batch_params(unsigned char *out, const ngx_counters_call_t *call,
     }
 
     if (call->type != NGX_COUNTERS_TYPE_ALL) {
-        type = &ngx_counters_call_type_names[call->type];
+        type = &ngx_counters_params_call_types[call->type];
 
         p = ngx_counters_batch_literal(p, "&type=");
         p = ngx_counters_batch_copy(p, type->data, type->len);
@@ -124,7 +124,7 @@ ngx_counters_batch_pack(unsigned char *out, const ngx_counters_call_t *calls,
     out = ngx_counters_batch_literal(out, "halt=0");
 
     for (i = 0; i < ncalls; i++) {
-        name = &ngx_counters_method_names[calls[i].method];
+        name = &ngx_counters_path_method_names[calls[i].method];
 
         p = ngx_counters_batch_copy(command, name->data, name->len);
         *p++ = '?';
@@ -367,7 +367,7 @@ ngx_counters_batch_judge(ngx_counters_part_t *part,
 
 
 size_t
-ngx_counters_part_len(const ngx_counters_part_t *part)
+ngx_counters_batch_part_len(const ngx_counters_part_t *part)
 {
     size_t  len;
 
@@ -390,7 +390,8 @@ ngx_counters_part_len(const ngx_counters_part_t *part)
 
 
 unsigned char *
-ngx_counters_part_envelope(unsigned char *out, const ngx_counters_part_t *part)
+ngx_counters_batch_part_envelope(unsigned char *out,
+    const ngx_counters_part_t *part)
 {
     if (part->verdict != NGX_COUNTERS_REPLY_GOOD) {
 

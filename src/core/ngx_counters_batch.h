@@ -62,12 +62,12 @@ int ngx_counters_batch_split(const ngx_counters_str_t *body,
 
 /*
  * The envelope of one part, {"result":...,"total":...,"time":...}, or the
- * error object as it stands.  ngx_counters_part_len() is its exact length, 0
- * for a part that is MALFORMED.
+ * error object as it stands.  ngx_counters_batch_part_len() is its exact
+ * length, 0 for a part that is MALFORMED.
  */
 
-size_t ngx_counters_part_len(const ngx_counters_part_t *part);
-unsigned char *ngx_counters_part_envelope(unsigned char *out,
+size_t ngx_counters_batch_part_len(const ngx_counters_part_t *part);
+unsigned char *ngx_counters_batch_part_envelope(unsigned char *out,
     const ngx_counters_part_t *part);
 
 /*

@@ -66,7 +66,7 @@ ngx_counters_call_managed(const ngx_counters_str_t *uri,
                                         "No user is authenticated");
     }
 
-    if (ngx_counters_number(user, &own) != NGX_COUNTERS_OK || own == 0) {
+    if (ngx_counters_path_number(user, &own) != NGX_COUNTERS_OK || own == 0) {
         return ngx_counters_call_refuse(refusal, 400, "INVALID_USER",
                                         "The user is no positive integer");
     }
@@ -121,13 +121,13 @@ ngx_counters_call_allowed(const ngx_counters_str_t *uri,
     ngx_counters_str_t  name;
 
     if (ngx_counters_path_method(uri, &name) == NGX_COUNTERS_OK
-        && ngx_counters_method(&name) != NGX_COUNTERS_TASKS)
+        && ngx_counters_path_method_id(&name) != NGX_COUNTERS_TASKS)
     {
         return 0;
     }
 
     return method == NULL
-           || ngx_counters_method(&method->value) == NGX_COUNTERS_TASKS;
+           || ngx_counters_path_method_id(&method->value) == NGX_COUNTERS_TASKS;
 }
 
 

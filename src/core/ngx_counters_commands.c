@@ -172,7 +172,7 @@ ngx_counters_commands_id(const ngx_counters_str_t *id,
         }
     }
 
-    if (ngx_counters_number(id, &n) != NGX_COUNTERS_OK
+    if (ngx_counters_path_number(id, &n) != NGX_COUNTERS_OK
         || n != cmds->ncommands)
     {
         cmds->list = 0;
@@ -216,7 +216,7 @@ ngx_counters_commands_one(const ngx_counters_str_t *s, unsigned char *space,
         params.len = s->len - method.len - 1;
     }
 
-    call->method = ngx_counters_method(&method);
+    call->method = ngx_counters_path_method_id(&method);
 
     if (call->method >= NGX_COUNTERS_METHODS) {
         return NGX_COUNTERS_DECLINED;

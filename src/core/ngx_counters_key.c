@@ -34,15 +34,15 @@ struct ngx_counters_hmac_s {
 };
 
 
-static int ngx_counters_hmac_key(ngx_counters_hmac_t *hmac,
+static int ngx_counters_key_hmac_key(ngx_counters_hmac_t *hmac,
     const unsigned char *secret, size_t len);
-static int ngx_counters_hmac_pad(ngx_counters_hmac_t *hmac, EVP_MD_CTX *ctx,
+static int ngx_counters_key_hmac_pad(ngx_counters_hmac_t *hmac, EVP_MD_CTX *ctx,
     const unsigned char *key, size_t len, unsigned char byte);
-static int ngx_counters_hmac_start(ngx_counters_hmac_t *hmac,
+static int ngx_counters_key_hmac_start(ngx_counters_hmac_t *hmac,
     const unsigned char *head, size_t len);
-static int ngx_counters_hmac_finish(ngx_counters_hmac_t *hmac,
+static int ngx_counters_key_hmac_finish(ngx_counters_hmac_t *hmac,
     unsigned char *digest);
-static int ngx_counters_hmac_labeled(ngx_counters_hmac_t *hmac,
+static int ngx_counters_key_hmac_labeled(ngx_counters_hmac_t *hmac,
     unsigned char label, const ngx_counters_str_t *parts, size_t nparts,
     unsigned char *digest);
 static unsigned char *ngx_counters_key_uint64(unsigned char *p, uint64_t n);
@@ -50,7 +50,7 @@ static uint64_t ngx_counters_key_mix(uint64_t h);
 
 
 ngx_counters_hmac_t *
-ngx_counters_hmac_create(const unsigned char *secret, size_t len)
+ngx_counters_key_hmac_create(const unsigned char *secret, size_t len)
 {
     ngx_counters_hmac_t  *hmac;
 
@@ -72,9 +72,9 @@ ngx_counters_hmac_create(const unsigned char *secret, size_t len)
         || hmac->inner == NULL
         || hmac->outer == NULL
         || hmac->work == NULL
-        || ngx_counters_hmac_key(hmac, secret, len) != NGX_COUNTERS_OK)
+        || ngx_counters_key_hmac_key(hmac, secret, len) != NGX_COUNTERS_OK)
     {
-        ngx_counters_hmac_free(hmac);
+        ngx_counters_key_hmac_free(hmac);
         return NULL;
     }
 
@@ -83,7 +83,7 @@ ngx_counters_hmac_create(const unsigned char *secret, size_t len)
 
 
 void
-ngx_counters_hmac_free(ngx_counters_hmac_t *hmac)
+ngx_counters_key_hmac_free(ngx_counters_hmac_t *hmac)
 {
     if (hmac == NULL) {
         return;
@@ -101,8 +101,8 @@ ngx_counters_hmac_free(ngx_counters_hmac_t *hmac)
 
 
 static int
-ngx_counters_hmac_key(ngx_counters_hmac_t *hmac, const unsigned char *secret,
-    size_t len)
+ngx_counters_key_hmac_key(ngx_counters_hmac_t *hmac,
+    const unsigned char *secret, size_t len)
 {
     int            rc;
     unsigned char  key[NGX_COUNTERS_DIGEST_LEN];
@@ -122,13 +122,13 @@ ngx_counters_hmac_key(ngx_counters_hmac_t *hmac, const unsigned char *secret,
         len = NGX_COUNTERS_DIGEST_LEN;
     }
 
-    if (ngx_counters_hmac_pad(hmac, hmac->inner, secret, len, 0x36)
+    if (ngx_counters_key_hmac_pad(hmac, hmac->inner, secret, len, 0x36)
         != NGX_COUNTERS_OK)
     {
         goto done;
     }
 
-    rc = ngx_counters_hmac_pad(hmac, hmac->outer, secret, len, 0x5c);
+    rc = ngx_counters_key_hmac_pad(hmac, hmac->outer, secret, len, 0x5c);
 
 done:
 
@@ -139,7 +139,7 @@ done:
 
 
 static int
-ngx_counters_hmac_pad(ngx_counters_hmac_t *hmac, EVP_MD_CTX *ctx,
+ngx_counters_key_hmac_pad(ngx_counters_hmac_t *hmac, EVP_MD_CTX *ctx,
     const unsigned char *key, size_t len, unsigned char byte)
 {
     int            rc;
@@ -160,8 +160,8 @@ ngx_counters_hmac_pad(ngx_counters_hmac_t *hmac, EVP_MD_CTX *ctx,
 
 
 static int
-ngx_counters_hmac_start(ngx_counters_hmac_t *hmac, const unsigned char *head,
-    size_t len)
+ngx_counters_key_hmac_start(ngx_counters_hmac_t *hmac,
+    const unsigned char *head, size_t len)
 {
     if (!EVP_MD_CTX_copy_ex(hmac->work, hmac->inner)
         || !EVP_DigestUpdate(hmac->work, head, len))
@@ -174,7 +174,7 @@ ngx_counters_hmac_start(ngx_counters_hmac_t *hmac, const unsigned char *head,
 
 
 static int
-ngx_counters_hmac_finish(ngx_counters_hmac_t *hmac, unsigned char *digest)
+ngx_counters_key_hmac_finish(ngx_counters_hmac_t *hmac, unsigned char *digest)
 {
     if (!EVP_DigestFinal_ex(hmac->work, digest, NULL)
         || !EVP_MD_CTX_copy_ex(hmac->work, hmac->outer)
@@ -189,27 +189,27 @@ ngx_counters_hmac_finish(ngx_counters_hmac_t *hmac, unsigned char *digest)
 
 
 int
-ngx_counters_hmac_parts(ngx_counters_hmac_t *hmac,
+ngx_counters_key_hmac_parts(ngx_counters_hmac_t *hmac,
     const ngx_counters_str_t *parts, size_t nparts,
     unsigned char digest[NGX_COUNTERS_DIGEST_LEN])
 {
-    return ngx_counters_hmac_labeled(hmac, NGX_COUNTERS_LABEL_PARTS, parts,
-                                     nparts, digest);
+    return ngx_counters_key_hmac_labeled(hmac, NGX_COUNTERS_LABEL_PARTS, parts,
+                                         nparts, digest);
 }
 
 
 int
-ngx_counters_hmac_record(ngx_counters_hmac_t *hmac,
+ngx_counters_key_hmac_record(ngx_counters_hmac_t *hmac,
     const ngx_counters_str_t *parts, size_t nparts,
     unsigned char digest[NGX_COUNTERS_DIGEST_LEN])
 {
-    return ngx_counters_hmac_labeled(hmac, NGX_COUNTERS_LABEL_RECORD, parts,
-                                     nparts, digest);
+    return ngx_counters_key_hmac_labeled(hmac, NGX_COUNTERS_LABEL_RECORD, parts,
+                                         nparts, digest);
 }
 
 
 static int
-ngx_counters_hmac_labeled(ngx_counters_hmac_t *hmac, unsigned char label,
+ngx_counters_key_hmac_labeled(ngx_counters_hmac_t *hmac, unsigned char label,
     const ngx_counters_str_t *parts, size_t nparts, unsigned char *digest)
 {
     size_t         i;
@@ -218,7 +218,7 @@ ngx_counters_hmac_labeled(ngx_counters_hmac_t *hmac, unsigned char label,
     head[0] = label;
     ngx_counters_key_uint64(head + 1, nparts);
 
-    if (ngx_counters_hmac_start(hmac, head, sizeof(head))
+    if (ngx_counters_key_hmac_start(hmac, head, sizeof(head))
         != NGX_COUNTERS_OK)
     {
         return NGX_COUNTERS_ERROR;
@@ -234,18 +234,18 @@ ngx_counters_hmac_labeled(ngx_counters_hmac_t *hmac, unsigned char label,
         }
     }
 
-    return ngx_counters_hmac_finish(hmac, digest);
+    return ngx_counters_key_hmac_finish(hmac, digest);
 }
 
 
 int
-ngx_counters_hmac_same(ngx_counters_hmac_t *hmac,
+ngx_counters_key_hmac_same(ngx_counters_hmac_t *hmac,
     const ngx_counters_str_t *secret, const ngx_counters_str_t *expected)
 {
     unsigned char  a[NGX_COUNTERS_DIGEST_LEN], b[NGX_COUNTERS_DIGEST_LEN];
 
-    if (ngx_counters_hmac_parts(hmac, secret, 1, a) != NGX_COUNTERS_OK
-        || ngx_counters_hmac_parts(hmac, expected, 1, b) != NGX_COUNTERS_OK)
+    if (ngx_counters_key_hmac_parts(hmac, secret, 1, a) != NGX_COUNTERS_OK
+        || ngx_counters_key_hmac_parts(hmac, expected, 1, b) != NGX_COUNTERS_OK)
     {
         return 0;
     }
@@ -274,7 +274,7 @@ ngx_counters_key_cred(ngx_counters_hmac_t *hmac,
     p = ngx_counters_key_uint64(p, portal->len);
     ngx_counters_key_uint64(p, cred->secret.len);
 
-    if (ngx_counters_hmac_start(hmac, head, sizeof(head)) != NGX_COUNTERS_OK
+    if (ngx_counters_key_hmac_start(hmac, head, sizeof(head)) != NGX_COUNTERS_OK
         || !EVP_DigestUpdate(hmac->work, portal->data, portal->len)
         || !EVP_DigestUpdate(hmac->work, cred->secret.data,
                              cred->secret.len))
@@ -282,7 +282,7 @@ ngx_counters_key_cred(ngx_counters_hmac_t *hmac,
         return NGX_COUNTERS_ERROR;
     }
 
-    return ngx_counters_hmac_finish(hmac, digest);
+    return ngx_counters_key_hmac_finish(hmac, digest);
 }
 
 
@@ -336,13 +336,13 @@ ngx_counters_key_digest(ngx_counters_hmac_t *hmac,
     p = ngx_counters_key_uint64(p, key->method);
     ngx_counters_key_uint64(p, key->type);
 
-    if (ngx_counters_hmac_start(hmac, head, sizeof(head))
+    if (ngx_counters_key_hmac_start(hmac, head, sizeof(head))
         != NGX_COUNTERS_OK)
     {
         return NGX_COUNTERS_ERROR;
     }
 
-    return ngx_counters_hmac_finish(hmac, digest);
+    return ngx_counters_key_hmac_finish(hmac, digest);
 }
 
 
@@ -375,7 +375,7 @@ ngx_counters_key_mix(uint64_t h)
 
 
 unsigned char *
-ngx_counters_hex(unsigned char *out, const unsigned char *in, size_t len)
+ngx_counters_key_hex(unsigned char *out, const unsigned char *in, size_t len)
 {
     size_t             i;
     static const char  digits[] = "0123456789abcdef";
@@ -390,7 +390,7 @@ ngx_counters_hex(unsigned char *out, const unsigned char *in, size_t len)
 
 
 int
-ngx_counters_unhex(unsigned char *out, const ngx_counters_str_t *in,
+ngx_counters_key_unhex(unsigned char *out, const ngx_counters_str_t *in,
     size_t len)
 {
     size_t          i;

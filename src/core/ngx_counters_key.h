@@ -40,9 +40,9 @@ typedef struct ngx_counters_hmac_s  ngx_counters_hmac_t;
  * not kept in the clear.
  */
 
-ngx_counters_hmac_t *ngx_counters_hmac_create(const unsigned char *secret,
+ngx_counters_hmac_t *ngx_counters_key_hmac_create(const unsigned char *secret,
     size_t len);
-void ngx_counters_hmac_free(ngx_counters_hmac_t *hmac);
+void ngx_counters_key_hmac_free(ngx_counters_hmac_t *hmac);
 
 /*
  * The digest of a credential of one portal.  "portal" is the portal's name
@@ -73,13 +73,13 @@ int ngx_counters_key_digest(ngx_counters_hmac_t *hmac,
  * equals a digest made by another function of this header.
  */
 
-int ngx_counters_hmac_parts(ngx_counters_hmac_t *hmac,
+int ngx_counters_key_hmac_parts(ngx_counters_hmac_t *hmac,
     const ngx_counters_str_t *parts, size_t nparts,
     unsigned char digest[NGX_COUNTERS_DIGEST_LEN]);
 
 /* the same, set apart from it, for the records of ngx_counters_record.c */
 
-int ngx_counters_hmac_record(ngx_counters_hmac_t *hmac,
+int ngx_counters_key_hmac_record(ngx_counters_hmac_t *hmac,
     const ngx_counters_str_t *parts, size_t nparts,
     unsigned char digest[NGX_COUNTERS_DIGEST_LEN]);
 
@@ -88,17 +88,17 @@ int ngx_counters_hmac_record(ngx_counters_hmac_t *hmac,
  * nothing of either.
  */
 
-int ngx_counters_hmac_same(ngx_counters_hmac_t *hmac,
+int ngx_counters_key_hmac_same(ngx_counters_hmac_t *hmac,
     const ngx_counters_str_t *secret, const ngx_counters_str_t *expected);
 
 /* lower-case hex, 2 * len bytes, no terminator; returns the new end */
 
-unsigned char *ngx_counters_hex(unsigned char *out, const unsigned char *in,
+unsigned char *ngx_counters_key_hex(unsigned char *out, const unsigned char *in,
     size_t len);
 
 /* the reverse; NGX_COUNTERS_DECLINED unless "in" is exactly 2 * len digits */
 
-int ngx_counters_unhex(unsigned char *out, const ngx_counters_str_t *in,
+int ngx_counters_key_unhex(unsigned char *out, const ngx_counters_str_t *in,
     size_t len);
 
 

@@ -28,29 +28,29 @@ typedef struct {
 } ngx_counters_mask_walk_t;
 
 
-static unsigned char *ngx_counters_mask_separators(unsigned char *p,
+static unsigned char *ngx_counters_mask_path_separators(unsigned char *p,
     unsigned char *end);
-static size_t ngx_counters_mask_separator(unsigned char *p,
+static size_t ngx_counters_mask_path_separator(unsigned char *p,
     unsigned char *end);
-static unsigned char *ngx_counters_mask_segment(unsigned char *scratch,
+static unsigned char *ngx_counters_mask_path_segment(unsigned char *scratch,
     unsigned char *p, unsigned char *end, ngx_counters_str_t *s);
-static int ngx_counters_mask_named(unsigned char *scratch, unsigned char *p,
-    unsigned char *end);
-static int ngx_counters_mask_before(ngx_counters_mask_walk_t *walk,
+static int ngx_counters_mask_path_named(unsigned char *scratch,
+    unsigned char *p, unsigned char *end);
+static int ngx_counters_mask_path_before(ngx_counters_mask_walk_t *walk,
     const ngx_counters_str_t *s, int more);
-static int ngx_counters_mask_behind(ngx_counters_mask_walk_t *walk,
+static int ngx_counters_mask_path_behind(ngx_counters_mask_walk_t *walk,
     const ngx_counters_str_t *s, int more);
-static int ngx_counters_mask_is(const ngx_counters_str_t *s,
+static int ngx_counters_mask_path_is(const ngx_counters_str_t *s,
     const char *name);
-static int ngx_counters_mask_encoded(const ngx_counters_str_t *s);
-static int ngx_counters_mask_plain(const ngx_counters_str_t *s);
-static int ngx_counters_mask_digits(const ngx_counters_str_t *s);
-static int ngx_counters_mask_method(const ngx_counters_str_t *s);
+static int ngx_counters_mask_path_encoded(const ngx_counters_str_t *s);
+static int ngx_counters_mask_path_plain(const ngx_counters_str_t *s);
+static int ngx_counters_mask_path_digits(const ngx_counters_str_t *s);
+static int ngx_counters_mask_path_method(const ngx_counters_str_t *s);
 
 
 /* methods without a dot in their names */
 
-static const ngx_counters_str_t  ngx_counters_mask_methods[] = {
+static const ngx_counters_str_t  ngx_counters_mask_path_methods[] = {
     ngx_counters_string("batch"),
     ngx_counters_string("profile"),
     ngx_counters_string("methods"),
@@ -70,8 +70,8 @@ ngx_counters_mask_path(unsigned char *out, unsigned char *p,
 
     memset(&walk, 0, sizeof(ngx_counters_mask_walk_t));
 
-    next = ngx_counters_mask_separators(p, end);
-    walk.named = ngx_counters_mask_named(out, next, end);
+    next = ngx_counters_mask_path_separators(p, end);
+    walk.named = ngx_counters_mask_path_named(out, next, end);
 
     for ( ;; ) {
         out = ngx_counters_mask_text_escape(out, p, next);
@@ -81,11 +81,11 @@ ngx_counters_mask_path(unsigned char *out, unsigned char *p,
         }
 
         p = next;
-        last = ngx_counters_mask_segment(out, p, end, &s);
-        next = ngx_counters_mask_separators(last, end);
+        last = ngx_counters_mask_path_segment(out, p, end, &s);
+        next = ngx_counters_mask_path_separators(last, end);
         more = (next < end);
 
-        if (ngx_counters_mask_encoded(&s)) {
+        if (ngx_counters_mask_path_encoded(&s)) {
             walk.hidden = 1;
         }
 
@@ -93,10 +93,10 @@ ngx_counters_mask_path(unsigned char *out, unsigned char *p,
             keep = 0;
 
         } else if (walk.rest) {
-            keep = ngx_counters_mask_behind(&walk, &s, more);
+            keep = ngx_counters_mask_path_behind(&walk, &s, more);
 
         } else {
-            keep = ngx_counters_mask_before(&walk, &s, more);
+            keep = ngx_counters_mask_path_before(&walk, &s, more);
         }
 
         out = keep ? ngx_counters_mask_text_escape(out, p, last)
@@ -109,12 +109,12 @@ ngx_counters_mask_path(unsigned char *out, unsigned char *p,
 /* the end of the separators at p; a decoded slash is one to nginx */
 
 static unsigned char *
-ngx_counters_mask_separators(unsigned char *p, unsigned char *end)
+ngx_counters_mask_path_separators(unsigned char *p, unsigned char *end)
 {
     size_t  len;
 
     while (p < end) {
-        len = ngx_counters_mask_separator(p, end);
+        len = ngx_counters_mask_path_separator(p, end);
         if (len == 0) {
             break;
         }
@@ -129,7 +129,7 @@ ngx_counters_mask_separators(unsigned char *p, unsigned char *end)
 /* how long the separator at p is; 0 if there is none */
 
 static size_t
-ngx_counters_mask_separator(unsigned char *p, unsigned char *end)
+ngx_counters_mask_path_separator(unsigned char *p, unsigned char *end)
 {
     int  ch;
 
@@ -146,13 +146,13 @@ ngx_counters_mask_separator(unsigned char *p, unsigned char *end)
 /* the end of the segment at p; what it says is written to "scratch" */
 
 static unsigned char *
-ngx_counters_mask_segment(unsigned char *scratch, unsigned char *p,
+ngx_counters_mask_path_segment(unsigned char *scratch, unsigned char *p,
     unsigned char *end, ngx_counters_str_t *s)
 {
     unsigned char  *last;
 
     for (last = p; last < end; last++) {
-        if (ngx_counters_mask_separator(last, end)) {
+        if (ngx_counters_mask_path_separator(last, end)) {
             break;
         }
     }
@@ -169,7 +169,7 @@ ngx_counters_mask_segment(unsigned char *scratch, unsigned char *p,
 /* whether the last segment is the name of a method */
 
 static int
-ngx_counters_mask_named(unsigned char *scratch, unsigned char *p,
+ngx_counters_mask_path_named(unsigned char *scratch, unsigned char *p,
     unsigned char *end)
 {
     int                 named;
@@ -178,9 +178,9 @@ ngx_counters_mask_named(unsigned char *scratch, unsigned char *p,
     named = 0;
 
     while (p < end) {
-        p = ngx_counters_mask_segment(scratch, p, end, &s);
-        p = ngx_counters_mask_separators(p, end);
-        named = ngx_counters_mask_method(&s);
+        p = ngx_counters_mask_path_segment(scratch, p, end, &s);
+        p = ngx_counters_mask_path_separators(p, end);
+        named = ngx_counters_mask_path_method(&s);
     }
 
     return named;
@@ -193,15 +193,15 @@ ngx_counters_mask_named(unsigned char *scratch, unsigned char *p,
  */
 
 static int
-ngx_counters_mask_before(ngx_counters_mask_walk_t *walk,
+ngx_counters_mask_path_before(ngx_counters_mask_walk_t *walk,
     const ngx_counters_str_t *s, int more)
 {
-    if (more && ngx_counters_mask_is(s, "rest")) {
+    if (more && ngx_counters_mask_path_is(s, "rest")) {
         walk->rest = 1;
         return 1;
     }
 
-    if (ngx_counters_mask_digits(s)) {
+    if (ngx_counters_mask_path_digits(s)) {
         walk->number = 1;
         return 1;
     }
@@ -224,7 +224,7 @@ ngx_counters_mask_before(ngx_counters_mask_walk_t *walk,
  */
 
 static int
-ngx_counters_mask_behind(ngx_counters_mask_walk_t *walk,
+ngx_counters_mask_path_behind(ngx_counters_mask_walk_t *walk,
     const ngx_counters_str_t *s, int more)
 {
     if (s->len == 1 && s->data[0] == '.') {
@@ -240,11 +240,11 @@ ngx_counters_mask_behind(ngx_counters_mask_walk_t *walk,
     walk->n++;
     walk->since++;
 
-    if (ngx_counters_mask_is(s, "rest")) {
+    if (ngx_counters_mask_path_is(s, "rest")) {
         walk->since = 0;
     }
 
-    if (walk->n == 1 && ngx_counters_mask_is(s, "api")) {
+    if (walk->n == 1 && ngx_counters_mask_path_is(s, "api")) {
         /* version 3: the user follows */
         walk->api = 1;
         walk->n = 0;
@@ -252,7 +252,7 @@ ngx_counters_mask_behind(ngx_counters_mask_walk_t *walk,
         return 1;
     }
 
-    if (walk->n == 1 && ngx_counters_mask_digits(s)) {
+    if (walk->n == 1 && ngx_counters_mask_path_digits(s)) {
         return 1;
     }
 
@@ -261,15 +261,15 @@ ngx_counters_mask_behind(ngx_counters_mask_walk_t *walk,
     }
 
     if (walk->n == 1) {
-        return !walk->api && ngx_counters_mask_plain(s);
+        return !walk->api && ngx_counters_mask_path_plain(s);
     }
 
-    return walk->n >= 3 && walk->since != 2 && ngx_counters_mask_method(s);
+    return walk->n >= 3 && walk->since != 2 && ngx_counters_mask_path_method(s);
 }
 
 
 static int
-ngx_counters_mask_is(const ngx_counters_str_t *s, const char *name)
+ngx_counters_mask_path_is(const ngx_counters_str_t *s, const char *name)
 {
     return s->len == strlen(name)
            && strncasecmp((char *) s->data, name, s->len) == 0;
@@ -279,7 +279,7 @@ ngx_counters_mask_is(const ngx_counters_str_t *s, const char *name)
 /* whether there is something left to decode */
 
 static int
-ngx_counters_mask_encoded(const ngx_counters_str_t *s)
+ngx_counters_mask_path_encoded(const ngx_counters_str_t *s)
 {
     size_t  i;
 
@@ -296,7 +296,7 @@ ngx_counters_mask_encoded(const ngx_counters_str_t *s)
 
 
 static int
-ngx_counters_mask_plain(const ngx_counters_str_t *s)
+ngx_counters_mask_path_plain(const ngx_counters_str_t *s)
 {
     size_t  i;
 
@@ -313,7 +313,7 @@ ngx_counters_mask_plain(const ngx_counters_str_t *s)
 
 
 static int
-ngx_counters_mask_digits(const ngx_counters_str_t *s)
+ngx_counters_mask_path_digits(const ngx_counters_str_t *s)
 {
     size_t  i;
 
@@ -328,11 +328,11 @@ ngx_counters_mask_digits(const ngx_counters_str_t *s)
 
 
 static int
-ngx_counters_mask_method(const ngx_counters_str_t *s)
+ngx_counters_mask_path_method(const ngx_counters_str_t *s)
 {
     const ngx_counters_str_t  *m;
 
-    if (!ngx_counters_mask_plain(s)) {
+    if (!ngx_counters_mask_path_plain(s)) {
         return 0;
     }
 
@@ -340,8 +340,8 @@ ngx_counters_mask_method(const ngx_counters_str_t *s)
         return 1;
     }
 
-    for (m = ngx_counters_mask_methods; m->len; m++) {
-        if (ngx_counters_mask_is(s, (char *) m->data)) {
+    for (m = ngx_counters_mask_path_methods; m->len; m++) {
+        if (ngx_counters_mask_path_is(s, (char *) m->data)) {
             return 1;
         }
     }

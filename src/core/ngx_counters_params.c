@@ -30,7 +30,7 @@ static int ngx_counters_params_type(const ngx_counters_arg_t *arg,
 
 
 const ngx_counters_str_t
-    ngx_counters_call_type_names[NGX_COUNTERS_TYPES] =
+    ngx_counters_params_call_types[NGX_COUNTERS_TYPES] =
 {
     ngx_counters_string("view_all"),
     ngx_counters_string("view_role_responsible"),
@@ -149,7 +149,7 @@ ngx_counters_params_integer(const ngx_counters_arg_t *arg)
         digits.len--;
     }
 
-    return ngx_counters_number(&digits, &n) == NGX_COUNTERS_OK;
+    return ngx_counters_path_number(&digits, &n) == NGX_COUNTERS_OK;
 }
 
 
@@ -336,7 +336,7 @@ ngx_counters_params_id(const ngx_counters_arg_t *arg, uint64_t *n)
         return NGX_COUNTERS_DECLINED;
     }
 
-    return ngx_counters_number(&arg->value, n);
+    return ngx_counters_path_number(&arg->value, n);
 }
 
 
@@ -356,7 +356,7 @@ ngx_counters_params_type(const ngx_counters_arg_t *arg,
     }
 
     for (i = 0; i < NGX_COUNTERS_TYPES; i++) {
-        name = &ngx_counters_call_type_names[i];
+        name = &ngx_counters_params_call_types[i];
 
         if (ngx_counters_args_same(&arg->value, (char *) name->data, name->len))
         {

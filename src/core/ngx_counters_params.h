@@ -39,7 +39,7 @@ typedef struct {
 
 
 extern const ngx_counters_str_t
-    ngx_counters_call_type_names[NGX_COUNTERS_TYPES];
+    ngx_counters_params_call_types[NGX_COUNTERS_TYPES];
 
 
 /* the arguments that have a meaning, here or at the portal */

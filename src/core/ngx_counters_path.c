@@ -17,25 +17,27 @@ static int ngx_counters_path_segment(unsigned char *start, unsigned char **end,
     ngx_counters_str_t *segment);
 static int ngx_counters_path_hook(const ngx_counters_str_t *user,
     const ngx_counters_str_t *code, ngx_counters_cred_t *cred);
-static int ngx_counters_webhook_url(const ngx_counters_str_t *s,
+static int ngx_counters_path_webhook_url(const ngx_counters_str_t *s,
     ngx_counters_cred_t *cred);
 static void ngx_counters_path_json(ngx_counters_str_t *s);
 
 
-const ngx_counters_str_t  ngx_counters_method_names[NGX_COUNTERS_METHODS] = {
+const ngx_counters_str_t
+    ngx_counters_path_method_names[NGX_COUNTERS_METHODS] =
+{
     ngx_counters_string("tasks.task.counters.get"),
     ngx_counters_string("im.counters.get")
 };
 
 
 ngx_counters_method_e
-ngx_counters_method(const ngx_counters_str_t *name)
+ngx_counters_path_method_id(const ngx_counters_str_t *name)
 {
     int                        i;
     const ngx_counters_str_t  *known;
 
     for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
-        known = &ngx_counters_method_names[i];
+        known = &ngx_counters_path_method_names[i];
 
         if (ngx_counters_args_same(name, (char *) known->data, known->len)) {
             return i;
@@ -51,7 +53,7 @@ ngx_counters_method(const ngx_counters_str_t *name)
 
 
 int
-ngx_counters_number(const ngx_counters_str_t *s, uint64_t *n)
+ngx_counters_path_number(const ngx_counters_str_t *s, uint64_t *n)
 {
     size_t    i;
     uint64_t  value;
@@ -83,7 +85,7 @@ ngx_counters_number(const ngx_counters_str_t *s, uint64_t *n)
 
 
 int
-ngx_counters_call_path(const ngx_counters_str_t *uri,
+ngx_counters_path_parse(const ngx_counters_str_t *uri,
     ngx_counters_path_t *path)
 {
     unsigned char       *start, *p;
@@ -104,7 +106,7 @@ ngx_counters_call_path(const ngx_counters_str_t *uri,
 
     ngx_counters_path_json(&method);
 
-    path->method = ngx_counters_method(&method);
+    path->method = ngx_counters_path_method_id(&method);
 
     if (path->method == NGX_COUNTERS_OTHER
         || ngx_counters_path_segment(start, &p, &code) != NGX_COUNTERS_OK)
@@ -207,7 +209,7 @@ ngx_counters_path_hook(const ngx_counters_str_t *user,
     size_t         i;
     unsigned char  ch;
 
-    if (ngx_counters_number(user, &cred->user) != NGX_COUNTERS_OK
+    if (ngx_counters_path_number(user, &cred->user) != NGX_COUNTERS_OK
         || cred->user == 0
         || code->len == 0 || code->len > NGX_COUNTERS_CODE_LEN)
     {
@@ -232,7 +234,8 @@ ngx_counters_path_hook(const ngx_counters_str_t *user,
 
 
 int
-ngx_counters_webhook(const ngx_counters_str_t *s, ngx_counters_cred_t *cred)
+ngx_counters_path_webhook(const ngx_counters_str_t *s,
+    ngx_counters_cred_t *cred)
 {
     unsigned char       *slash;
     ngx_counters_str_t   user, code;
@@ -256,12 +259,12 @@ ngx_counters_webhook(const ngx_counters_str_t *s, ngx_counters_cred_t *cred)
         return NGX_COUNTERS_OK;
     }
 
-    return ngx_counters_webhook_url(s, cred);
+    return ngx_counters_path_webhook_url(s, cred);
 }
 
 
 static int
-ngx_counters_webhook_url(const ngx_counters_str_t *s,
+ngx_counters_path_webhook_url(const ngx_counters_str_t *s,
     ngx_counters_cred_t *cred)
 {
     unsigned char       *p, *path, *end;

@@ -50,26 +50,27 @@ typedef struct {
 
 
 extern const ngx_counters_str_t
-    ngx_counters_method_names[NGX_COUNTERS_METHODS];
+    ngx_counters_path_method_names[NGX_COUNTERS_METHODS];
 
 
 /* any case; NGX_COUNTERS_OTHER when the name is none of ours */
 
-ngx_counters_method_e ngx_counters_method(const ngx_counters_str_t *name);
+ngx_counters_method_e ngx_counters_path_method_id(
+    const ngx_counters_str_t *name);
 
 /*
  * Decimal without sign or leading zeros, at most 2^63 - 1 (PHP's integer).
  * NGX_COUNTERS_OK or NGX_COUNTERS_DECLINED.
  */
 
-int ngx_counters_number(const ngx_counters_str_t *s, uint64_t *n);
+int ngx_counters_path_number(const ngx_counters_str_t *s, uint64_t *n);
 
 /*
  * USERID/CODE, or a whole webhook URL with or without a method after it.
  * The secret points into "s".  NGX_COUNTERS_OK or NGX_COUNTERS_DECLINED.
  */
 
-int ngx_counters_webhook(const ngx_counters_str_t *s,
+int ngx_counters_path_webhook(const ngx_counters_str_t *s,
     ngx_counters_cred_t *cred);
 
 /*
@@ -79,7 +80,7 @@ int ngx_counters_webhook(const ngx_counters_str_t *s,
  * NGX_COUNTERS_DECLINED otherwise.
  */
 
-int ngx_counters_call_path(const ngx_counters_str_t *uri,
+int ngx_counters_path_parse(const ngx_counters_str_t *uri,
     ngx_counters_path_t *path);
 
 /*

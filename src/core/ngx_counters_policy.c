@@ -17,7 +17,7 @@
 
 
 ngx_counters_fresh_e
-ngx_counters_freshness(uint64_t now, uint64_t fetched, uint32_t ttl,
+ngx_counters_policy_freshness(uint64_t now, uint64_t fetched, uint32_t ttl,
     uint32_t stale, uint32_t error, int marked)
 {
     uint64_t  age;
@@ -39,7 +39,7 @@ ngx_counters_freshness(uint64_t now, uint64_t fetched, uint32_t ttl,
 
 
 uint32_t
-ngx_counters_jitter_ttl(uint32_t ttl, uint32_t random)
+ngx_counters_policy_jitter_ttl(uint32_t ttl, uint32_t random)
 {
     if (ttl == 0) {
         return 1;
@@ -50,7 +50,7 @@ ngx_counters_jitter_ttl(uint32_t ttl, uint32_t random)
 
 
 uint32_t
-ngx_counters_backoff(unsigned failures, uint32_t first, uint32_t max,
+ngx_counters_policy_backoff(unsigned failures, uint32_t first, uint32_t max,
     uint32_t random)
 {
     uint32_t  pause;
@@ -67,7 +67,8 @@ ngx_counters_backoff(unsigned failures, uint32_t first, uint32_t max,
 
 
 uint32_t
-ngx_counters_operating_pause(uint64_t used, uint64_t before, uint32_t left)
+ngx_counters_policy_operating_pause(uint64_t used, uint64_t before,
+    uint32_t left)
 {
     uint64_t  pause;
 

@@ -29,20 +29,20 @@ typedef enum {
  * future counts as now.
  */
 
-ngx_counters_fresh_e ngx_counters_freshness(uint64_t now, uint64_t fetched,
-    uint32_t ttl, uint32_t stale, uint32_t error, int marked);
+ngx_counters_fresh_e ngx_counters_policy_freshness(uint64_t now,
+    uint64_t fetched, uint32_t ttl, uint32_t stale, uint32_t error, int marked);
 
 /* 90 to 100 % of ttl; never 0 */
 
-uint32_t ngx_counters_jitter_ttl(uint32_t ttl, uint32_t random);
+uint32_t ngx_counters_policy_jitter_ttl(uint32_t ttl, uint32_t random);
 
 /*
  * The pause after "failures" failures in a row (1 or more): first doubled
  * with each, at most max, then 50 to 100 % of that.
  */
 
-uint32_t ngx_counters_backoff(unsigned failures, uint32_t first, uint32_t max,
-    uint32_t random);
+uint32_t ngx_counters_policy_backoff(unsigned failures, uint32_t first,
+    uint32_t max, uint32_t random);
 
 
 /*
@@ -53,7 +53,7 @@ uint32_t ngx_counters_backoff(unsigned failures, uint32_t first, uint32_t max,
  * it is nearly used up, for the rest belongs to those who wait.
  */
 
-uint32_t ngx_counters_operating_pause(uint64_t used, uint64_t before,
+uint32_t ngx_counters_policy_operating_pause(uint64_t used, uint64_t before,
     uint32_t left);
 
 

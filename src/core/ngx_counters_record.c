@@ -145,7 +145,7 @@ ngx_counters_record_mac(ngx_counters_hmac_t *hmac, const unsigned char *digest,
     parts[2] = e->headers;
     parts[3] = e->body;
 
-    if (ngx_counters_hmac_record(hmac, parts, 4, full) != NGX_COUNTERS_OK) {
+    if (ngx_counters_key_hmac_record(hmac, parts, 4, full) != NGX_COUNTERS_OK) {
         return NGX_COUNTERS_ERROR;
     }
 

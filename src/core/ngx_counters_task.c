@@ -158,7 +158,7 @@ ngx_counters_task_number(const ngx_counters_args_t *args, const char *fields,
     ngx_counters_str_t  value;
 
     if (ngx_counters_task_find(args, "data", fields, field, &value) != 1
-        || ngx_counters_number(&value, id) != NGX_COUNTERS_OK
+        || ngx_counters_path_number(&value, id) != NGX_COUNTERS_OK
         || *id == 0)
     {
         return NGX_COUNTERS_DECLINED;
@@ -343,7 +343,7 @@ ngx_counters_task_scalar(const ngx_counters_str_t *value, uint64_t *n)
         digits.len -= 2;
     }
 
-    return ngx_counters_number(&digits, n);
+    return ngx_counters_path_number(&digits, n);
 }
 
 

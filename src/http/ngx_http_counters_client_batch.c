@@ -17,26 +17,26 @@
 #define NGX_HTTP_COUNTERS_COMMANDS_ARGS  (NGX_COUNTERS_BATCH_MAX + 14)
 
 
-static ngx_int_t ngx_http_counters_commands_items(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_client_batch_items(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx);
-static ngx_http_counters_item_t *ngx_http_counters_commands_whole(
+static ngx_http_counters_item_t *ngx_http_counters_client_batch_whole(
     ngx_http_counters_ctx_t *ctx, ngx_counters_batch_content_t *contents,
     ngx_uint_t *n);
-static ngx_counters_verdict_e ngx_http_counters_commands_judge(
+static ngx_counters_verdict_e ngx_http_counters_client_batch_judge(
     ngx_http_counters_item_t *item);
-static void ngx_http_counters_commands_add(ngx_http_counters_item_t *sum,
+static void ngx_http_counters_client_batch_add(ngx_http_counters_item_t *sum,
     ngx_http_counters_item_t *item);
-static ngx_int_t ngx_http_counters_commands_view(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_client_batch_view(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_counters_batch_content_t *contents,
     ngx_http_counters_item_t *sum);
-static void ngx_http_counters_commands_used(ngx_http_counters_ctx_t *ctx,
+static void ngx_http_counters_client_batch_used(ngx_http_counters_ctx_t *ctx,
     uint64_t now, ngx_counters_batch_used_t *used);
 
 
 /* the batch is as well off as its worst command */
 
 static ngx_uint_t
-    ngx_http_counters_commands_order[NGX_HTTP_COUNTERS_STATUSES] =
+    ngx_http_counters_client_batch_order[NGX_HTTP_COUNTERS_STATUSES] =
 {
     [NGX_HTTP_COUNTERS_HIT] = 1,
     [NGX_HTTP_COUNTERS_NEGATIVE] = 2,
@@ -50,7 +50,7 @@ static ngx_uint_t
 
 
 ngx_int_t
-ngx_http_counters_commands_parse(ngx_http_request_t *r,
+ngx_http_counters_client_batch_parse(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_counters_path_t *path)
 {
     u_char               *space;
@@ -73,7 +73,7 @@ ngx_http_counters_commands_parse(ngx_http_request_t *r,
 
     body.elts = query.elts + NGX_HTTP_COUNTERS_COMMANDS_ARGS;
 
-    rc = ngx_http_counters_args(r, &query, &body);
+    rc = ngx_http_counters_request_args(r, &query, &body);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -104,12 +104,12 @@ ngx_http_counters_commands_parse(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    return ngx_http_counters_commands_items(r, ctx);
+    return ngx_http_counters_client_batch_items(r, ctx);
 }
 
 
 static ngx_int_t
-ngx_http_counters_commands_items(ngx_http_request_t *r,
+ngx_http_counters_client_batch_items(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx)
 {
     ngx_uint_t                 i, n;
@@ -154,7 +154,7 @@ ngx_http_counters_commands_items(ngx_http_request_t *r,
 
 
 ngx_http_counters_item_t *
-ngx_http_counters_commands_answer(ngx_http_request_t *r,
+ngx_http_counters_client_batch_answer(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx)
 {
     ngx_uint_t                     i, n;
@@ -167,7 +167,7 @@ ngx_http_counters_commands_answer(ngx_http_request_t *r,
         return NULL;
     }
 
-    sum = ngx_http_counters_commands_whole(ctx, contents, &n);
+    sum = ngx_http_counters_client_batch_whole(ctx, contents, &n);
     if (sum) {
         return sum;
     }
@@ -180,10 +180,11 @@ ngx_http_counters_commands_answer(ngx_http_request_t *r,
     *sum = ctx->items[0];
 
     for (i = 1; i < n; i++) {
-        ngx_http_counters_commands_add(sum, &ctx->items[i]);
+        ngx_http_counters_client_batch_add(sum, &ctx->items[i]);
     }
 
-    return (ngx_http_counters_commands_view(r, ctx, contents, sum) == NGX_OK)
+    return (ngx_http_counters_client_batch_view(r, ctx, contents,
+                                                sum) == NGX_OK)
            ? sum : NULL;
 }
 
@@ -196,7 +197,7 @@ ngx_http_counters_commands_answer(ngx_http_request_t *r,
  */
 
 static ngx_http_counters_item_t *
-ngx_http_counters_commands_whole(ngx_http_counters_ctx_t *ctx,
+ngx_http_counters_client_batch_whole(ngx_http_counters_ctx_t *ctx,
     ngx_counters_batch_content_t *contents, ngx_uint_t *n)
 {
     ngx_uint_t                 i;
@@ -217,7 +218,7 @@ ngx_http_counters_commands_whole(ngx_http_counters_ctx_t *ctx,
             continue;
         }
 
-        verdict = ngx_http_counters_commands_judge(item);
+        verdict = ngx_http_counters_client_batch_judge(item);
 
         if (verdict == NGX_COUNTERS_REPLY_UNAUTHORIZED) {
             return item;
@@ -241,7 +242,7 @@ ngx_http_counters_commands_whole(ngx_http_counters_ctx_t *ctx,
  */
 
 static ngx_counters_verdict_e
-ngx_http_counters_commands_judge(ngx_http_counters_item_t *item)
+ngx_http_counters_client_batch_judge(ngx_http_counters_item_t *item)
 {
     ngx_counters_str_t     body;
     ngx_counters_view_t   *view;
@@ -279,7 +280,7 @@ ngx_http_counters_commands_judge(ngx_http_counters_item_t *item)
 
 
 static void
-ngx_http_counters_commands_add(ngx_http_counters_item_t *sum,
+ngx_http_counters_client_batch_add(ngx_http_counters_item_t *sum,
     ngx_http_counters_item_t *item)
 {
     ngx_counters_view_t  *view, *total;
@@ -287,8 +288,8 @@ ngx_http_counters_commands_add(ngx_http_counters_item_t *sum,
     view = &item->waiter.view;
     total = &sum->waiter.view;
 
-    if (ngx_http_counters_commands_order[item->cache_status]
-        > ngx_http_counters_commands_order[sum->cache_status])
+    if (ngx_http_counters_client_batch_order[item->cache_status]
+        > ngx_http_counters_client_batch_order[sum->cache_status])
     {
         sum->cache_status = item->cache_status;
         sum->source = item->source;
@@ -306,7 +307,7 @@ ngx_http_counters_commands_add(ngx_http_counters_item_t *sum,
 
 
 static ngx_int_t
-ngx_http_counters_commands_view(ngx_http_request_t *r,
+ngx_http_counters_client_batch_view(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_counters_batch_content_t *contents,
     ngx_http_counters_item_t *sum)
 {
@@ -325,13 +326,13 @@ ngx_http_counters_commands_view(ngx_http_request_t *r,
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
     original = (lcf->time == NGX_HTTP_COUNTERS_TIME_ORIGINAL);
 
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
     view = &sum->waiter.view;
 
     ngx_memzero(&used, sizeof(ngx_counters_batch_used_t));
 
     if (view->kind != NGX_COUNTERS_DATA) {
-        ngx_http_counters_commands_used(ctx, now, &used);
+        ngx_http_counters_client_batch_used(ctx, now, &used);
     }
 
     view->kind = NGX_COUNTERS_DATA;
@@ -349,7 +350,7 @@ ngx_http_counters_commands_view(ngx_http_request_t *r,
 /* errors tell of no operating time, but the portal's batch does */
 
 static void
-ngx_http_counters_commands_used(ngx_http_counters_ctx_t *ctx, uint64_t now,
+ngx_http_counters_client_batch_used(ngx_http_counters_ctx_t *ctx, uint64_t now,
     ngx_counters_batch_used_t *used)
 {
     uint64_t             ms, reset_at;

@@ -18,7 +18,7 @@
  * for the portal to judge, NGX_ERROR.
  */
 
-ngx_int_t ngx_http_counters_commands_parse(ngx_http_request_t *r,
+ngx_int_t ngx_http_counters_client_batch_parse(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_counters_path_t *path);
 
 /*
@@ -28,7 +28,7 @@ ngx_int_t ngx_http_counters_commands_parse(ngx_http_request_t *r,
  * is out of memory.
  */
 
-ngx_http_counters_item_t *ngx_http_counters_commands_answer(
+ngx_http_counters_item_t *ngx_http_counters_client_batch_answer(
     ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx);
 
 

@@ -21,30 +21,30 @@ typedef struct ngx_http_counters_ctx_s     ngx_http_counters_ctx_t;
 
 
 typedef struct {
-    ngx_array_t                 portals;      /* ngx_http_counters_portal_t * */
+    ngx_array_t                 portals;      /* ngx_counters_portal_t * */
     ngx_counters_wakes_t        wakes;
 } ngx_http_counters_main_conf_t;
 
 
 typedef struct {
-    ngx_http_counters_portal_t *portal;       /* NULL: off */
-    ngx_http_complex_value_t   *user;         /* managed mode */
-    ngx_array_t                *bypass;       /* ngx_http_complex_value_t */
-    ngx_flag_t                  headers;
-    ngx_flag_t                  intercept;    /* errors, by error_page */
-    ngx_uint_t                  time;         /* NGX_HTTP_COUNTERS_TIME_* */
+    ngx_counters_portal_t     *portal;        /* NULL: off */
+    ngx_http_complex_value_t  *user;          /* managed mode */
+    ngx_array_t               *bypass;        /* ngx_http_complex_value_t */
+    ngx_flag_t                 headers;
+    ngx_flag_t                 intercept;     /* errors, by error_page */
+    ngx_uint_t                 time;          /* NGX_HTTP_COUNTERS_TIME_* */
 
-    ngx_http_counters_portal_t *status;       /* of the handlers' locations */
-    ngx_uint_t                  status_format;
-    ngx_http_counters_portal_t *purge;
-    ngx_http_counters_portal_t *events;
+    ngx_counters_portal_t     *status;        /* of the handlers' locations */
+    ngx_uint_t                 status_format;
+    ngx_counters_portal_t     *purge;
+    ngx_counters_portal_t     *events;
 
-    ngx_uint_t                  own;          /* the location's handler is
+    ngx_uint_t                 own;           /* the location's handler is
                                                  one of the module's */
-    ngx_http_handler_pt         next;         /* if not, see passed_quota */
-    ngx_hash_t                 *hidden;       /* headers, NULL: none; see
+    ngx_http_handler_pt        next;          /* if not, see passed_quota */
+    ngx_hash_t                *hidden;        /* headers, NULL: none; see
                                                  cors */
-    ngx_uint_t                  masked;       /* a server's: one of its
+    ngx_uint_t                 masked;        /* a server's: one of its
                                                  locations has a portal */
 } ngx_http_counters_loc_conf_t;
 

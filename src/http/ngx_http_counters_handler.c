@@ -18,12 +18,12 @@
 #define NGX_HTTP_COUNTERS_ARGS  32
 
 
-static ngx_int_t ngx_http_counters_read_body(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_handler_read_body(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx);
-static void ngx_http_counters_body_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_counters_parse(ngx_http_request_t *r,
+static void ngx_http_counters_handler_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_counters_handler_parse(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_counters_path_t *path);
-static ngx_int_t ngx_http_counters_item(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_handler_item(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_counters_call_t *call);
 
 
@@ -45,7 +45,7 @@ ngx_http_counters_handler(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_counters_module);
 
     if (ctx == NULL) {
-        ctx = ngx_http_counters_create_ctx(r, lcf->portal);
+        ctx = ngx_http_counters_request_create_ctx(r, lcf->portal);
         if (ctx == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -55,30 +55,30 @@ ngx_http_counters_handler(ngx_http_request_t *r)
     }
 
     if (ctx->worker == NULL) {
-        return ngx_http_counters_pass(ctx);
+        return ngx_http_counters_request_pass(ctx);
     }
 
     uri.len = r->uri.len;
     uri.data = r->uri.data;
 
-    if (ngx_counters_call_path(&uri, &path) != NGX_COUNTERS_OK
+    if (ngx_counters_path_parse(&uri, &path) != NGX_COUNTERS_OK
         || (path.method < NGX_COUNTERS_METHODS
             && !(lcf->portal->methods & (1 << path.method))))
     {
-        return ngx_http_counters_pass(ctx);
+        return ngx_http_counters_request_pass(ctx);
     }
 
     if (!ctx->body) {
-        rc = ngx_http_counters_read_body(r, ctx);
+        rc = ngx_http_counters_handler_read_body(r, ctx);
         if (rc != NGX_OK) {
             return rc;
         }
     }
 
-    rc = ngx_http_counters_parse(r, ctx, &path);
+    rc = ngx_http_counters_handler_parse(r, ctx, &path);
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_counters_pass(ctx);
+        return ngx_http_counters_request_pass(ctx);
     }
 
     if (rc != NGX_OK) {
@@ -91,7 +91,7 @@ ngx_http_counters_handler(ngx_http_request_t *r)
     rc = ngx_http_counters_serve(r, ctx);
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_counters_pass(ctx);
+        return ngx_http_counters_request_pass(ctx);
     }
 
     if (rc != NGX_DONE) {
@@ -105,7 +105,7 @@ ngx_http_counters_handler(ngx_http_request_t *r)
 /* NGX_OK: there is none, or it has been read; NGX_DECLINED: pass it on */
 
 static ngx_int_t
-ngx_http_counters_read_body(ngx_http_request_t *r,
+ngx_http_counters_handler_read_body(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx)
 {
     ngx_int_t   rc;
@@ -114,20 +114,21 @@ ngx_http_counters_read_body(ngx_http_request_t *r,
     none = !ngx_http_counters_request_has_body(r);
 
     if (r->method == NGX_HTTP_GET || r->method == NGX_HTTP_HEAD) {
-        return none ? NGX_OK : ngx_http_counters_pass(ctx);
+        return none ? NGX_OK : ngx_http_counters_request_pass(ctx);
     }
 
     if (r->method != NGX_HTTP_POST
         || r->headers_in.content_length_n > NGX_HTTP_COUNTERS_BODY_MAX)
     {
-        return ngx_http_counters_pass(ctx);
+        return ngx_http_counters_request_pass(ctx);
     }
 
     if (none) {
         return NGX_OK;
     }
 
-    rc = ngx_http_read_client_request_body(r, ngx_http_counters_body_handler);
+    rc = ngx_http_read_client_request_body(r,
+                                        ngx_http_counters_handler_body_handler);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
         return rc;
@@ -140,7 +141,7 @@ ngx_http_counters_read_body(ngx_http_request_t *r,
 
 
 static void
-ngx_http_counters_body_handler(ngx_http_request_t *r)
+ngx_http_counters_handler_body_handler(ngx_http_request_t *r)
 {
     ngx_http_counters_ctx_t  *ctx;
 
@@ -159,8 +160,8 @@ ngx_http_counters_body_handler(ngx_http_request_t *r)
 /* NGX_DECLINED: the portal is to judge it */
 
 static ngx_int_t
-ngx_http_counters_parse(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
-    ngx_counters_path_t *path)
+ngx_http_counters_handler_parse(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx, ngx_counters_path_t *path)
 {
     ngx_int_t             rc;
     ngx_table_elt_t      *h;
@@ -171,7 +172,7 @@ ngx_http_counters_parse(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
     ngx_counters_arg_t    body_args[NGX_HTTP_COUNTERS_ARGS];
 
     if (path->method == NGX_COUNTERS_BATCH) {
-        return ngx_http_counters_commands_parse(r, ctx, path);
+        return ngx_http_counters_client_batch_parse(r, ctx, path);
     }
 
     query.elts = query_args;
@@ -179,7 +180,7 @@ ngx_http_counters_parse(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
     body.elts = body_args;
     body.nalloc = NGX_HTTP_COUNTERS_ARGS;
 
-    rc = ngx_http_counters_args(r, &query, &body);
+    rc = ngx_http_counters_request_args(r, &query, &body);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -198,13 +199,13 @@ ngx_http_counters_parse(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    return ngx_http_counters_item(r, ctx, &call);
+    return ngx_http_counters_handler_item(r, ctx, &call);
 }
 
 
 static ngx_int_t
-ngx_http_counters_item(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
-    ngx_counters_call_t *call)
+ngx_http_counters_handler_item(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx, ngx_counters_call_t *call)
 {
     ngx_counters_str_t         identity;
     ngx_http_counters_item_t  *item;

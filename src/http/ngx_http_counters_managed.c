@@ -39,7 +39,7 @@ ngx_http_counters_managed_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
 
-    ctx = ngx_http_counters_create_ctx(r, lcf->portal);
+    ctx = ngx_http_counters_request_create_ctx(r, lcf->portal);
     if (ctx == NULL || ctx->worker == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -188,7 +188,7 @@ ngx_http_counters_managed_call(ngx_http_request_t *r,
     body.elts = body_args;
     body.nalloc = NGX_HTTP_COUNTERS_MANAGED_ARGS;
 
-    rc = ngx_http_counters_args(r, &query, &body);
+    rc = ngx_http_counters_request_args(r, &query, &body);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;

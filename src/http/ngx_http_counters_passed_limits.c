@@ -18,14 +18,16 @@
 #define NGX_HTTP_COUNTERS_WATCH_LEN  512
 
 
-static ngx_int_t ngx_http_counters_header_filter(ngx_http_request_t *r);
-static ngx_int_t ngx_http_counters_body_filter(ngx_http_request_t *r,
-    ngx_chain_t *in);
-static void ngx_http_counters_watch(ngx_http_counters_ctx_t *ctx,
+static ngx_int_t ngx_http_counters_passed_limits_header_filter(
+    ngx_http_request_t *r);
+static ngx_int_t ngx_http_counters_passed_limits_body_filter(
+    ngx_http_request_t *r, ngx_chain_t *in);
+static void ngx_http_counters_passed_limits_watch(ngx_http_counters_ctx_t *ctx,
     u_char *data, size_t len);
-static time_t ngx_http_counters_watch_retry_after(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_counters_contains(u_char *data, size_t len,
-    const char *word);
+static time_t ngx_http_counters_passed_limits_retry_after(
+    ngx_http_request_t *r);
+static ngx_uint_t ngx_http_counters_passed_limits_contains(u_char *data,
+    size_t len, const char *word);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -33,18 +35,18 @@ static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 
 
 void
-ngx_http_counters_watch_init(void)
+ngx_http_counters_passed_limits_init(void)
 {
     ngx_http_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_counters_header_filter;
+    ngx_http_top_header_filter = ngx_http_counters_passed_limits_header_filter;
 
     ngx_http_next_body_filter = ngx_http_top_body_filter;
-    ngx_http_top_body_filter = ngx_http_counters_body_filter;
+    ngx_http_top_body_filter = ngx_http_counters_passed_limits_body_filter;
 }
 
 
 static ngx_int_t
-ngx_http_counters_header_filter(ngx_http_request_t *r)
+ngx_http_counters_passed_limits_header_filter(ngx_http_request_t *r)
 {
     ngx_http_counters_ctx_t  *ctx;
 
@@ -63,7 +65,8 @@ ngx_http_counters_header_filter(ngx_http_request_t *r)
 
 
 static ngx_int_t
-ngx_http_counters_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+ngx_http_counters_passed_limits_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in)
 {
     ngx_http_counters_ctx_t  *ctx;
 
@@ -77,8 +80,8 @@ ngx_http_counters_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
             /* the first piece has the code, if there is one */
 
             ctx->watched = 0;
-            ngx_http_counters_watch(ctx, in->buf->pos,
-                                    in->buf->last - in->buf->pos);
+            ngx_http_counters_passed_limits_watch(ctx, in->buf->pos,
+                                                  in->buf->last - in->buf->pos);
         }
     }
 
@@ -87,17 +90,21 @@ ngx_http_counters_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 
 static void
-ngx_http_counters_watch(ngx_http_counters_ctx_t *ctx, u_char *data,
-    size_t len)
+ngx_http_counters_passed_limits_watch(ngx_http_counters_ctx_t *ctx,
+    u_char *data, size_t len)
 {
     ngx_counters_hold_e  hold;
 
     len = ngx_min(len, NGX_HTTP_COUNTERS_WATCH_LEN);
 
-    if (ngx_http_counters_contains(data, len, "QUERY_LIMIT_EXCEEDED")) {
+    if (ngx_http_counters_passed_limits_contains(data, len,
+                                                 "QUERY_LIMIT_EXCEEDED"))
+    {
         hold = NGX_COUNTERS_LIMITED;
 
-    } else if (ngx_http_counters_contains(data, len, "OVERLOAD_LIMIT")) {
+    } else if (ngx_http_counters_passed_limits_contains(data, len,
+                                                        "OVERLOAD_LIMIT"))
+    {
         hold = NGX_COUNTERS_OVERLOADED;
 
     } else {
@@ -105,13 +112,13 @@ ngx_http_counters_watch(ngx_http_counters_ctx_t *ctx, u_char *data,
     }
 
     ngx_counters_hold_limit(ctx->worker, hold,
-                            ngx_http_counters_watch_retry_after(ctx->request),
+                      ngx_http_counters_passed_limits_retry_after(ctx->request),
                             "a request passed on");
 }
 
 
 static time_t
-ngx_http_counters_watch_retry_after(ngx_http_request_t *r)
+ngx_http_counters_passed_limits_retry_after(ngx_http_request_t *r)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -127,8 +134,8 @@ ngx_http_counters_watch_retry_after(ngx_http_request_t *r)
                 && ngx_strcasecmp(h[i].key.data, (u_char *) "Retry-After")
                    == 0)
             {
-                return ngx_counters_fetch_retry_after(h[i].value.data,
-                                                      h[i].value.len);
+                return ngx_counters_fetch_easy_parse_delay(h[i].value.data,
+                                                           h[i].value.len);
             }
         }
     }
@@ -138,7 +145,8 @@ ngx_http_counters_watch_retry_after(ngx_http_request_t *r)
 
 
 static ngx_uint_t
-ngx_http_counters_contains(u_char *data, size_t len, const char *word)
+ngx_http_counters_passed_limits_contains(u_char *data, size_t len,
+    const char *word)
 {
     size_t   n;
     u_char  *p, *last;

@@ -16,7 +16,7 @@
 
 /* installs the filters, in postconfiguration */
 
-void ngx_http_counters_watch_init(void);
+void ngx_http_counters_passed_limits_init(void);
 
 
 #endif /* _NGX_HTTP_COUNTERS_PASSED_LIMITS_H_INCLUDED_ */

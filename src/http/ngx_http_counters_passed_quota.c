@@ -62,13 +62,13 @@ ngx_http_counters_passed_quota_handler(ngx_http_request_t *r)
     ngx_http_counters_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_counters_module);
-    ctx = ngx_http_counters_get_ctx(r);
+    ctx = ngx_http_counters_request_get_ctx(r);
 
     if (ctx == NULL) {
 
         /* a clone of a request that was passed on, for proxy_cache or slice */
 
-        ctx = ngx_http_counters_create_ctx(r, lcf->portal);
+        ctx = ngx_http_counters_request_create_ctx(r, lcf->portal);
         if (ctx == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -83,7 +83,7 @@ ngx_http_counters_passed_quota_handler(ngx_http_request_t *r)
 
     /* or it failed at once, and was redirected to another location */
 
-    if (ctx == ngx_http_counters_get_ctx(r)
+    if (ctx == ngx_http_counters_request_get_ctx(r)
         && r->upstream && r->upstream != u)
     {
         ngx_http_counters_passed_quota_watch(r, ctx);
@@ -128,7 +128,7 @@ ngx_http_counters_passed_quota_create(ngx_http_request_t *r)
     ngx_int_t                 rc;
     ngx_http_counters_ctx_t  *ctx;
 
-    ctx = ngx_http_counters_get_ctx(r);
+    ctx = ngx_http_counters_request_get_ctx(r);
 
     rc = ctx->create_request(r);
 
@@ -147,7 +147,7 @@ ngx_http_counters_passed_quota_reinit(ngx_http_request_t *r)
 {
     ngx_http_counters_ctx_t  *ctx;
 
-    ctx = ngx_http_counters_get_ctx(r);
+    ctx = ngx_http_counters_request_get_ctx(r);
 
     ngx_http_counters_passed_quota_spend(r, ctx);
 
@@ -167,7 +167,7 @@ ngx_http_counters_passed_quota_spend(ngx_http_request_t *r,
 
     if (!ctx->sent) {
         ctx->sent = 1;
-        ngx_http_counters_count(ctx->worker, NGX_COUNTERS_STAT_PASS, 1);
+        ngx_counters_worker_count(ctx->worker, NGX_COUNTERS_STAT_PASS, 1);
     }
 }
 

@@ -12,13 +12,13 @@
 #include "ngx_http_counters_request.h"
 
 
-static ngx_int_t ngx_http_counters_body_text(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_request_body_text(ngx_http_request_t *r,
     ngx_counters_str_t *body);
 
 
 ngx_http_counters_ctx_t *
-ngx_http_counters_create_ctx(ngx_http_request_t *r,
-    ngx_http_counters_portal_t *portal)
+ngx_http_counters_request_create_ctx(ngx_http_request_t *r,
+    ngx_counters_portal_t *portal)
 {
     ngx_http_counters_ctx_t  *ctx;
 
@@ -29,7 +29,7 @@ ngx_http_counters_create_ctx(ngx_http_request_t *r,
 
     ctx->request = r;
     ctx->portal = portal;
-    ctx->worker = ngx_http_counters_worker(portal);
+    ctx->worker = ngx_counters_worker(portal);
     ctx->ident = -1;
 
     ngx_http_set_ctx(r, ctx, ngx_http_counters_module);
@@ -39,7 +39,7 @@ ngx_http_counters_create_ctx(ngx_http_request_t *r,
 
 
 ngx_http_counters_ctx_t *
-ngx_http_counters_get_ctx(ngx_http_request_t *r)
+ngx_http_counters_request_get_ctx(ngx_http_request_t *r)
 {
     return ngx_http_get_module_ctx(r, ngx_http_counters_module);
 }
@@ -71,7 +71,7 @@ ngx_http_counters_request_header(ngx_http_request_t *r, const char *name,
 
 
 ngx_int_t
-ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx)
+ngx_http_counters_request_pass(ngx_http_counters_ctx_t *ctx)
 {
     ctx->passed = 1;
     ctx->cache_status = NGX_HTTP_COUNTERS_PASS;
@@ -81,8 +81,8 @@ ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx)
 
 
 ngx_int_t
-ngx_http_counters_args(ngx_http_request_t *r, ngx_counters_args_t *query,
-    ngx_counters_args_t *body)
+ngx_http_counters_request_args(ngx_http_request_t *r,
+    ngx_counters_args_t *query, ngx_counters_args_t *body)
 {
     u_char              *space;
     size_t               len;
@@ -92,7 +92,7 @@ ngx_http_counters_args(ngx_http_request_t *r, ngx_counters_args_t *query,
     args.len = r->args.len;
     args.data = r->args.data;
 
-    rc = ngx_http_counters_body_text(r, &text);
+    rc = ngx_http_counters_request_body_text(r, &text);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -166,7 +166,8 @@ ngx_http_counters_request_has_body(ngx_http_request_t *r)
  */
 
 static ngx_int_t
-ngx_http_counters_body_text(ngx_http_request_t *r, ngx_counters_str_t *body)
+ngx_http_counters_request_body_text(ngx_http_request_t *r,
+    ngx_counters_str_t *body)
 {
     off_t         size;
     size_t        len;

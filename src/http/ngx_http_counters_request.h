@@ -35,8 +35,8 @@ typedef struct {
 
 struct ngx_http_counters_ctx_s {
     ngx_http_request_t                *request;
-    ngx_http_counters_worker_t        *worker;
-    ngx_http_counters_portal_t        *portal;
+    ngx_counters_worker_t             *worker;
+    ngx_counters_portal_t             *portal;
 
     /* event ident must be after 3 pointers as in ngx_connection_t */
     ngx_int_t                          ident;
@@ -82,16 +82,17 @@ struct ngx_http_counters_ctx_s {
     (((ms) >= 0) ? (ms) / 1000 : -((999 - (ms)) / 1000))
 
 
-ngx_http_counters_ctx_t *ngx_http_counters_create_ctx(ngx_http_request_t *r,
-    ngx_http_counters_portal_t *portal);
+ngx_http_counters_ctx_t *ngx_http_counters_request_create_ctx(
+    ngx_http_request_t *r, ngx_counters_portal_t *portal);
 
 /* for the location's own handler, body and all; NGX_DECLINED */
 
-ngx_int_t ngx_http_counters_pass(ngx_http_counters_ctx_t *ctx);
+ngx_int_t ngx_http_counters_request_pass(ngx_http_counters_ctx_t *ctx);
 
 /* NULL for a request the module has not seen */
 
-ngx_http_counters_ctx_t *ngx_http_counters_get_ctx(ngx_http_request_t *r);
+ngx_http_counters_ctx_t *ngx_http_counters_request_get_ctx(
+    ngx_http_request_t *r);
 
 /* a header that nginx does not know itself; the first such, or NULL */
 
@@ -115,7 +116,7 @@ ngx_uint_t ngx_http_counters_request_has_body(ngx_http_request_t *r);
  * what is not read, NGX_ERROR.  The body of a GET does not count.
  */
 
-ngx_int_t ngx_http_counters_args(ngx_http_request_t *r,
+ngx_int_t ngx_http_counters_request_args(ngx_http_request_t *r,
     ngx_counters_args_t *query, ngx_counters_args_t *body);
 
 

@@ -21,18 +21,18 @@
     (2 * NGX_INT64_LEN + sizeof("\"\"; fwd=miss; ttl=; detail=COALESCED"))
 
 
-static ngx_uint_t ngx_http_counters_current_time(
+static ngx_uint_t ngx_http_counters_response_current_time(
     ngx_http_counters_ctx_t *ctx, ngx_counters_view_t *view, ngx_str_t *parts,
     u_char *time);
-static ngx_int_t ngx_http_counters_portal_headers(ngx_http_request_t *r,
-    ngx_str_t *headers);
-static ngx_int_t ngx_http_counters_own_headers(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_response_portal_headers(
+    ngx_http_request_t *r, ngx_str_t *headers);
+static ngx_int_t ngx_http_counters_response_own_headers(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_uint_t stored);
-static ngx_int_t ngx_http_counters_cache_status(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_response_cache_status(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_uint_t stored, u_char *p);
-static ngx_int_t ngx_http_counters_etag(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_response_etag(ngx_http_request_t *r,
     ngx_counters_view_t *view);
-static void ngx_http_counters_content_type(ngx_http_request_t *r,
+static void ngx_http_counters_response_content_type(ngx_http_request_t *r,
     u_char *data, size_t len);
 
 
@@ -61,8 +61,8 @@ ngx_http_counters_response(ngx_http_request_t *r,
 
     r->headers_out.status = view->status;
 
-    if (ngx_http_counters_portal_headers(r, &view->headers) != NGX_OK
-        || ngx_http_counters_own_headers(r, ctx, stored) != NGX_OK)
+    if (ngx_http_counters_response_portal_headers(r, &view->headers) != NGX_OK
+        || ngx_http_counters_response_own_headers(r, ctx, stored) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -71,14 +71,14 @@ ngx_http_counters_response(ngx_http_request_t *r,
     parts[0] = view->body;
 
     if (lcf->time == NGX_HTTP_COUNTERS_TIME_CURRENT) {
-        n = ngx_http_counters_current_time(ctx, view, parts, time);
+        n = ngx_http_counters_response_current_time(ctx, view, parts, time);
     }
 
     /* with the time of each serving there are no bytes an ETag could name */
 
     if (n == 1 && ctx->commands == NULL && lcf->headers && stored
         && view->kind == NGX_COUNTERS_DATA
-        && ngx_http_counters_etag(r, view) != NGX_OK)
+        && ngx_http_counters_response_etag(r, view) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -94,7 +94,7 @@ ngx_http_counters_response(ngx_http_request_t *r,
  */
 
 static ngx_uint_t
-ngx_http_counters_current_time(ngx_http_counters_ctx_t *ctx,
+ngx_http_counters_response_current_time(ngx_http_counters_ctx_t *ctx,
     ngx_counters_view_t *view, ngx_str_t *parts, u_char *time)
 {
     ngx_counters_str_t  body, old;
@@ -111,7 +111,7 @@ ngx_http_counters_current_time(ngx_http_counters_ctx_t *ctx,
     parts[0].len = old.data - body.data;
 
     parts[1].data = time;
-    parts[1].len = ngx_counters_reply_time(time, ngx_http_counters_now())
+    parts[1].len = ngx_counters_reply_time(time, ngx_counters_worker_now())
                    - time;
 
     parts[2].data = old.data + old.len;
@@ -145,7 +145,7 @@ ngx_http_counters_response_error(ngx_http_request_t *r,
 
     r->headers_out.status = status;
 
-    ngx_http_counters_content_type(r,
+    ngx_http_counters_response_content_type(r,
                             (u_char *) "application/json; charset=utf-8",
                             sizeof("application/json; charset=utf-8") - 1);
 
@@ -180,7 +180,7 @@ ngx_http_counters_response_error(ngx_http_request_t *r,
                        - h->value.data;
     }
 
-    if (ngx_http_counters_own_headers(r, ctx, 0) != NGX_OK) {
+    if (ngx_http_counters_response_own_headers(r, ctx, 0) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -208,7 +208,8 @@ ngx_http_counters_response_allow(ngx_http_request_t *r, const char *methods)
 /* "Name: value" CR LF lines, the names as ngx_counters_fetch_easy.c writes */
 
 static ngx_int_t
-ngx_http_counters_portal_headers(ngx_http_request_t *r, ngx_str_t *headers)
+ngx_http_counters_response_portal_headers(ngx_http_request_t *r,
+    ngx_str_t *headers)
 {
     u_char                        *p, *last, *colon, *end;
     ngx_str_t                      name;
@@ -232,7 +233,8 @@ ngx_http_counters_portal_headers(ngx_http_request_t *r, ngx_str_t *headers)
         if (colon - p == sizeof("Content-Type") - 1
             && ngx_memcmp(p, "Content-Type", sizeof("Content-Type") - 1) == 0)
         {
-            ngx_http_counters_content_type(r, colon + 2, end - colon - 2);
+            ngx_http_counters_response_content_type(r, colon + 2,
+                                                    end - colon - 2);
             p = end + 2;
             continue;
         }
@@ -260,7 +262,7 @@ ngx_http_counters_portal_headers(ngx_http_request_t *r, ngx_str_t *headers)
 
 
 static void
-ngx_http_counters_content_type(ngx_http_request_t *r, u_char *data,
+ngx_http_counters_response_content_type(ngx_http_request_t *r, u_char *data,
     size_t len)
 {
     u_char  *p;
@@ -278,7 +280,7 @@ ngx_http_counters_content_type(ngx_http_request_t *r, u_char *data,
 
 
 static ngx_int_t
-ngx_http_counters_own_headers(ngx_http_request_t *r,
+ngx_http_counters_response_own_headers(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_uint_t stored)
 {
     u_char                        *p;
@@ -313,21 +315,21 @@ ngx_http_counters_own_headers(ngx_http_request_t *r,
             return NGX_ERROR;
         }
 
-        age = (int64_t) ngx_http_counters_now() - (int64_t) ctx->fetched;
+        age = (int64_t) ngx_counters_worker_now() - (int64_t) ctx->fetched;
 
         h->value.data = p;
         p = ngx_sprintf(p, "%L", ngx_max(age, 0) / 1000);
         h->value.len = p - h->value.data;
     }
 
-    return ngx_http_counters_cache_status(r, ctx, stored, p);
+    return ngx_http_counters_response_cache_status(r, ctx, stored, p);
 }
 
 
 /* RFC 9211 */
 
 static ngx_int_t
-ngx_http_counters_cache_status(ngx_http_request_t *r,
+ngx_http_counters_response_cache_status(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_uint_t stored, u_char *p)
 {
     u_char            ch;
@@ -364,7 +366,7 @@ ngx_http_counters_cache_status(ngx_http_request_t *r,
     case NGX_HTTP_COUNTERS_UPDATING:
         p = ngx_sprintf(p, "; hit; ttl=%L; detail=%V",
                         ngx_http_counters_seconds(ctx->remains),
-                        &ngx_http_counters_cache_statuses[ctx->cache_status]);
+                &ngx_http_counters_variables_cache_statuses[ctx->cache_status]);
         break;
 
     case NGX_HTTP_COUNTERS_NEGATIVE:
@@ -401,7 +403,8 @@ ngx_http_counters_cache_status(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_counters_etag(ngx_http_request_t *r, ngx_counters_view_t *view)
+ngx_http_counters_response_etag(ngx_http_request_t *r,
+    ngx_counters_view_t *view)
 {
     u_char           *p;
     ngx_table_elt_t  *h;

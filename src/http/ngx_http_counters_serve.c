@@ -27,28 +27,28 @@
 
 static ngx_uint_t ngx_http_counters_serve_fits(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item);
-static ngx_int_t ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
+static ngx_int_t ngx_http_counters_serve_decide(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item);
-static ngx_int_t ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
-    ngx_http_counters_item_t *item);
-static ngx_http_counters_cache_status_e ngx_http_counters_kept(
+static ngx_int_t ngx_http_counters_serve_decide_view(
+    ngx_http_counters_ctx_t *ctx, ngx_http_counters_item_t *item);
+static ngx_http_counters_cache_status_e ngx_http_counters_serve_kept(
     ngx_counters_view_t *view);
-static ngx_uint_t ngx_http_counters_forces(ngx_http_counters_ctx_t *ctx,
+static ngx_uint_t ngx_http_counters_serve_forces(ngx_http_counters_ctx_t *ctx,
     ngx_counters_view_t *view);
-static ngx_int_t ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
-    ngx_http_counters_item_t *item);
-static ngx_int_t ngx_http_counters_park(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_serve_decide_data(
+    ngx_http_counters_ctx_t *ctx, ngx_http_counters_item_t *item);
+static ngx_int_t ngx_http_counters_serve_park(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx);
 static ngx_int_t ngx_http_counters_serve_listen(ngx_http_request_t *r);
-static void ngx_http_counters_cleanup(void *data);
-static void ngx_http_counters_deadline_handler(ngx_event_t *ev);
-static void ngx_http_counters_item_done(ngx_counters_waiter_t *waiter);
-static ngx_int_t ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
+static void ngx_http_counters_serve_cleanup(void *data);
+static void ngx_http_counters_serve_deadline_handler(ngx_event_t *ev);
+static void ngx_http_counters_serve_item_done(ngx_counters_waiter_t *waiter);
+static ngx_int_t ngx_http_counters_serve_conclude(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item);
-static void ngx_http_counters_finish(ngx_http_counters_ctx_t *ctx);
-static ngx_int_t ngx_http_counters_answer(ngx_http_request_t *r,
+static void ngx_http_counters_serve_finish(ngx_http_counters_ctx_t *ctx);
+static ngx_int_t ngx_http_counters_serve_answer(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx);
-static ngx_int_t ngx_http_counters_refuse(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_serve_refuse(ngx_http_request_t *r,
     ngx_http_counters_ctx_t *ctx, ngx_http_counters_item_t *item);
 
 
@@ -64,32 +64,32 @@ ngx_http_counters_serve(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
 
         item->waiter.pool = r->pool;
         item->waiter.cred = &ctx->cred;
-        item->waiter.done = ngx_http_counters_item_done;
+        item->waiter.done = ngx_http_counters_serve_item_done;
         item->waiter.bypass = ctx->bypass;
         item->waiter.must = ctx->managed;
 
-        rc = ngx_http_counters_refresh_look(ctx->worker, &item->waiter);
+        rc = ngx_counters_refresh_look(ctx->worker, &item->waiter);
 
         if (rc != NGX_ERROR) {
             rc = ngx_http_counters_serve_fits(ctx, item)
-                 ? ngx_http_counters_decide(ctx, item) : NGX_DECLINED;
+                 ? ngx_http_counters_serve_decide(ctx, item) : NGX_DECLINED;
         }
 
         if (rc == NGX_AGAIN) {
             ctx->pending++;
 
         } else if (rc != NGX_OK) {
-            ngx_http_counters_cleanup(ctx);
+            ngx_http_counters_serve_cleanup(ctx);
             return (rc == NGX_DECLINED) ? NGX_DECLINED
                                         : NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 
     if (ctx->pending) {
-        return ngx_http_counters_park(r, ctx);
+        return ngx_http_counters_serve_park(r, ctx);
     }
 
-    return ngx_http_counters_answer(r, ctx);
+    return ngx_http_counters_serve_answer(r, ctx);
 }
 
 
@@ -115,7 +115,7 @@ ngx_http_counters_serve_fits(ngx_http_counters_ctx_t *ctx,
  */
 
 static ngx_int_t
-ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
+ngx_http_counters_serve_decide(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item)
 {
     ngx_int_t   rc;
@@ -127,15 +127,15 @@ ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
         item->waiter.force = 0;
         item->source = NGX_HTTP_COUNTERS_MEMORY;
 
-        rc = ngx_http_counters_decide_view(ctx, item);
+        rc = ngx_http_counters_serve_decide_view(ctx, item);
 
         if (rc != NGX_AGAIN) {
             return rc;
         }
 
-        item->waiter.until = ngx_http_counters_now() + ctx->portal->wait;
+        item->waiter.until = ngx_counters_worker_now() + ctx->portal->wait;
 
-        rc = ngx_http_counters_refresh_wait(ctx->worker, &item->waiter);
+        rc = ngx_counters_refresh_wait(ctx->worker, &item->waiter);
 
         if (rc == NGX_AGAIN) {
             return NGX_AGAIN;
@@ -148,7 +148,7 @@ ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
 
         /* the entry has changed meanwhile */
 
-        if (ngx_http_counters_refresh_look(ctx->worker, &item->waiter)
+        if (ngx_counters_refresh_look(ctx->worker, &item->waiter)
             == NGX_ERROR)
         {
             return NGX_ERROR;
@@ -160,24 +160,24 @@ ngx_http_counters_decide(ngx_http_counters_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
+ngx_http_counters_serve_decide_view(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item)
 {
     ngx_counters_view_t  *view;
 
     view = &item->waiter.view;
 
-    if (ngx_http_counters_forces(ctx, view)) {
+    if (ngx_http_counters_serve_forces(ctx, view)) {
         item->waiter.seen = view->fetched;
         item->waiter.force = 1;
-        item->cache_status = ngx_http_counters_kept(view);
+        item->cache_status = ngx_http_counters_serve_kept(view);
         return NGX_AGAIN;
     }
 
     switch (view->kind) {
 
     case NGX_COUNTERS_DATA:
-        return ngx_http_counters_decide_data(ctx, item);
+        return ngx_http_counters_serve_decide_data(ctx, item);
 
     case NGX_COUNTERS_NEGATIVE:
         item->cache_status = NGX_HTTP_COUNTERS_NEGATIVE;
@@ -199,7 +199,7 @@ ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
     if (view->hold == NGX_COUNTERS_OPEN
         || (view->hold == NGX_COUNTERS_LIMITED
             && view->hold_until
-               <= ngx_http_counters_now() + ctx->portal->wait))
+               <= ngx_counters_worker_now() + ctx->portal->wait))
     {
         return NGX_AGAIN;
     }
@@ -218,7 +218,7 @@ ngx_http_counters_decide_view(ngx_http_counters_ctx_t *ctx,
  */
 
 static ngx_uint_t
-ngx_http_counters_forces(ngx_http_counters_ctx_t *ctx,
+ngx_http_counters_serve_forces(ngx_http_counters_ctx_t *ctx,
     ngx_counters_view_t *view)
 {
     uint64_t  now;
@@ -230,7 +230,7 @@ ngx_http_counters_forces(ngx_http_counters_ctx_t *ctx,
         return 0;
     }
 
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     if (view->forced && now < view->fetched + NGX_HTTP_COUNTERS_BYPASS_MIN) {
         return 0;
@@ -241,7 +241,7 @@ ngx_http_counters_forces(ngx_http_counters_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
+ngx_http_counters_serve_decide_data(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item)
 {
     ngx_counters_view_t  *view;
@@ -270,8 +270,8 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
     if (view->fresh == NGX_COUNTERS_REVALIDATE) {
 
         if (view->flying
-            || ngx_http_counters_refresh_background(ctx->worker,
-                                                    &item->waiter)
+            || ngx_counters_refresh_background(ctx->worker,
+                                               &item->waiter)
                == NGX_OK)
         {
             item->cache_status = NGX_HTTP_COUNTERS_UPDATING;
@@ -283,8 +283,8 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
     /* older: it waits for the portal, but not for quota */
 
     if (view->dry) {
-        (void) ngx_http_counters_refresh_background(ctx->worker,
-                                                    &item->waiter);
+        (void) ngx_counters_refresh_background(ctx->worker,
+                                               &item->waiter);
         return NGX_OK;
     }
 
@@ -295,22 +295,23 @@ ngx_http_counters_decide_data(ngx_http_counters_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_counters_park(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
+ngx_http_counters_serve_park(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx)
 {
     ngx_http_cleanup_t  *cln;
 
     cln = ngx_http_cleanup_add(r, 0);
     if (cln == NULL) {
-        ngx_http_counters_cleanup(ctx);
+        ngx_http_counters_serve_cleanup(ctx);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    cln->handler = ngx_http_counters_cleanup;
+    cln->handler = ngx_http_counters_serve_cleanup;
     cln->data = ctx;
 
     ctx->parked = ngx_current_msec;
 
-    ctx->deadline.handler = ngx_http_counters_deadline_handler;
+    ctx->deadline.handler = ngx_http_counters_serve_deadline_handler;
     ctx->deadline.data = ctx;
     ctx->deadline.log = ngx_cycle->log;
 
@@ -357,14 +358,14 @@ ngx_http_counters_serve_listen(ngx_http_request_t *r)
 
 
 static void
-ngx_http_counters_cleanup(void *data)
+ngx_http_counters_serve_cleanup(void *data)
 {
     ngx_http_counters_ctx_t *ctx = data;
 
     ngx_uint_t  i;
 
     for (i = 0; i < ctx->nitems; i++) {
-        ngx_http_counters_refresh_leave(ctx->worker, &ctx->items[i].waiter);
+        ngx_counters_refresh_leave(ctx->worker, &ctx->items[i].waiter);
     }
 
     if (ctx->deadline.timer_set) {
@@ -379,7 +380,7 @@ ngx_http_counters_cleanup(void *data)
  */
 
 static void
-ngx_http_counters_deadline_handler(ngx_event_t *ev)
+ngx_http_counters_serve_deadline_handler(ngx_event_t *ev)
 {
     ngx_uint_t                 i, flying, spent;
     ngx_msec_t                 waited, last;
@@ -410,14 +411,14 @@ ngx_http_counters_deadline_handler(ngx_event_t *ev)
            + NGX_HTTP_COUNTERS_SLACK;
 
     if (flying && waited < last) {
-        ngx_add_timer(ev, ngx_min(last - waited, NGX_HTTP_COUNTERS_POLL));
+        ngx_add_timer(ev, ngx_min(last - waited, NGX_COUNTERS_POLL));
         return;
     }
 
     /* Redis is asked, or company is waited for, or a turn */
 
     if (!spent && waited < NGX_HTTP_COUNTERS_SLACK) {
-        ngx_add_timer(ev, NGX_HTTP_COUNTERS_POLL);
+        ngx_add_timer(ev, NGX_COUNTERS_POLL);
         return;
     }
 
@@ -425,24 +426,24 @@ ngx_http_counters_deadline_handler(ngx_event_t *ev)
         item = &ctx->items[i];
 
         if (item->waiter.waiting) {
-            ngx_http_counters_refresh_leave(ctx->worker, &item->waiter);
-            (void) ngx_http_counters_refresh_look(ctx->worker, &item->waiter);
+            ngx_counters_refresh_leave(ctx->worker, &item->waiter);
+            (void) ngx_counters_refresh_look(ctx->worker, &item->waiter);
 
             item->late = 1;
-            (void) ngx_http_counters_conclude(ctx, item);
+            (void) ngx_http_counters_serve_conclude(ctx, item);
         }
     }
 
     ctx->pending = 0;
 
-    ngx_http_counters_finish(ctx);
+    ngx_http_counters_serve_finish(ctx);
 }
 
 
 /* never called before the wait for it has begun */
 
 static void
-ngx_http_counters_item_done(ngx_counters_waiter_t *waiter)
+ngx_http_counters_serve_item_done(ngx_counters_waiter_t *waiter)
 {
     ngx_http_counters_item_t *item = (ngx_http_counters_item_t *) waiter;
 
@@ -450,12 +451,12 @@ ngx_http_counters_item_done(ngx_counters_waiter_t *waiter)
 
     ctx = item->ctx;
 
-    if (ngx_http_counters_conclude(ctx, item) == NGX_AGAIN) {
+    if (ngx_http_counters_serve_conclude(ctx, item) == NGX_AGAIN) {
         return;
     }
 
     if (--ctx->pending == 0) {
-        ngx_http_counters_finish(ctx);
+        ngx_http_counters_serve_finish(ctx);
     }
 }
 
@@ -463,7 +464,7 @@ ngx_http_counters_item_done(ngx_counters_waiter_t *waiter)
 /* what the wait has come to; NGX_AGAIN: it goes on */
 
 static ngx_int_t
-ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
+ngx_http_counters_serve_conclude(ngx_http_counters_ctx_t *ctx,
     ngx_http_counters_item_t *item)
 {
     ngx_int_t             rc;
@@ -476,7 +477,7 @@ ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
     {
         /* as if it had been in memory from the start */
 
-        rc = ngx_http_counters_decide(ctx, item);
+        rc = ngx_http_counters_serve_decide(ctx, item);
         item->source = NGX_HTTP_COUNTERS_REDIS;
 
         return rc;
@@ -493,7 +494,7 @@ ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
 
         /* the wait was in vain, but there is something */
 
-        item->cache_status = ngx_http_counters_kept(view);
+        item->cache_status = ngx_http_counters_serve_kept(view);
         return NGX_OK;
     }
 
@@ -517,7 +518,7 @@ ngx_http_counters_conclude(ngx_http_counters_ctx_t *ctx,
 /* answered with what there is, whatever was wanted */
 
 static ngx_http_counters_cache_status_e
-ngx_http_counters_kept(ngx_counters_view_t *view)
+ngx_http_counters_serve_kept(ngx_counters_view_t *view)
 {
     if (view->kind == NGX_COUNTERS_NEGATIVE) {
         return NGX_HTTP_COUNTERS_NEGATIVE;
@@ -531,7 +532,7 @@ ngx_http_counters_kept(ngx_counters_view_t *view)
 /* a parked request has all it waited for */
 
 static void
-ngx_http_counters_finish(ngx_http_counters_ctx_t *ctx)
+ngx_http_counters_serve_finish(ngx_http_counters_ctx_t *ctx)
 {
     ngx_int_t            rc;
     ngx_msec_t           waited;
@@ -548,20 +549,20 @@ ngx_http_counters_finish(ngx_http_counters_ctx_t *ctx)
     waited = ngx_current_msec - ctx->parked;
 
     if (ngx_counters_zone_starved(ctx->portal->zone) + waited
-        >= ngx_http_counters_now())
+        >= ngx_counters_worker_now())
     {
-        ngx_http_counters_count(ctx->worker, NGX_COUNTERS_STAT_QUOTA_WAITS,
-                                1);
+        ngx_counters_worker_count(ctx->worker, NGX_COUNTERS_STAT_QUOTA_WAITS,
+                                  1);
     }
 
     if (ctx->deadline.timer_set) {
         ngx_del_timer(&ctx->deadline);
     }
 
-    rc = ngx_http_counters_answer(r, ctx);
+    rc = ngx_http_counters_serve_answer(r, ctx);
 
     if (rc == NGX_DECLINED) {
-        (void) ngx_http_counters_pass(ctx);
+        (void) ngx_http_counters_request_pass(ctx);
 
         r->read_event_handler = ngx_http_block_reading;
         r->write_event_handler = ngx_http_core_run_phases;
@@ -579,14 +580,15 @@ ngx_http_counters_finish(ngx_http_counters_ctx_t *ctx)
 /* NGX_DECLINED: none that the client's page could read */
 
 static ngx_int_t
-ngx_http_counters_answer(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
+ngx_http_counters_serve_answer(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx)
 {
     ngx_http_counters_item_t  *item;
 
     item = ctx->items;
 
     if (ctx->commands) {
-        item = ngx_http_counters_commands_answer(r, ctx);
+        item = ngx_http_counters_client_batch_answer(r, ctx);
         if (item == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -600,18 +602,18 @@ ngx_http_counters_answer(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
     ctx->source = (item->waiter.view.kind == NGX_COUNTERS_EMPTY)
                   ? NGX_HTTP_COUNTERS_NOWHERE : item->source;
 
-    ngx_http_counters_count(ctx->worker,
-                            NGX_COUNTERS_STAT_HIT + ctx->cache_status
-                            - NGX_HTTP_COUNTERS_HIT, 1);
+    ngx_counters_worker_count(ctx->worker,
+                              NGX_COUNTERS_STAT_HIT + ctx->cache_status
+                              - NGX_HTTP_COUNTERS_HIT, 1);
 
     if (ctx->source != NGX_HTTP_COUNTERS_NOWHERE) {
-        ngx_http_counters_count(ctx->worker,
-                                NGX_COUNTERS_STAT_FROM_MEMORY + ctx->source
-                                - NGX_HTTP_COUNTERS_MEMORY, 1);
+        ngx_counters_worker_count(ctx->worker,
+                                  NGX_COUNTERS_STAT_FROM_MEMORY + ctx->source
+                                  - NGX_HTTP_COUNTERS_MEMORY, 1);
     }
 
     if (item->waiter.view.kind == NGX_COUNTERS_EMPTY) {
-        return ngx_http_counters_refuse(r, ctx, item);
+        return ngx_http_counters_serve_refuse(r, ctx, item);
     }
 
     return ngx_http_counters_response(r, ctx, &item->waiter.view,
@@ -622,15 +624,15 @@ ngx_http_counters_answer(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx)
 /* nothing to answer with: the reason is all that the client gets */
 
 static ngx_int_t
-ngx_http_counters_refuse(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
-    ngx_http_counters_item_t *item)
+ngx_http_counters_serve_refuse(ngx_http_request_t *r,
+    ngx_http_counters_ctx_t *ctx, ngx_http_counters_item_t *item)
 {
     time_t                retry;
     uint64_t              now;
     ngx_counters_view_t  *view;
 
     view = &item->waiter.view;
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     retry = (view->hold_until > now) ? (view->hold_until - now + 999) / 1000
                                      : 1;
@@ -666,7 +668,7 @@ ngx_http_counters_refuse(ngx_http_request_t *r, ngx_http_counters_ctx_t *ctx,
                                   "The portal did not answer in time", 1);
     }
 
-    ngx_http_counters_count(ctx->worker, NGX_COUNTERS_STAT_QUOTA_REFUSED, 1);
+    ngx_counters_worker_count(ctx->worker, NGX_COUNTERS_STAT_QUOTA_REFUSED, 1);
 
     return ngx_http_counters_response_error(r, ctx,
                                   NGX_HTTP_SERVICE_UNAVAILABLE,

@@ -9,23 +9,25 @@
 #include "ngx_counters_mask.h"
 
 
-static ngx_int_t ngx_http_counters_status_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_variables_status(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_counters_source_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_variables_source(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_counters_age_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_variables_age(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_counters_ttl_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_variables_ttl(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_counters_uri_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_variables_uri(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static void ngx_http_counters_variable_str(ngx_http_variable_value_t *v,
+static void ngx_http_counters_variables_str(ngx_http_variable_value_t *v,
     ngx_str_t *s);
-static ngx_int_t ngx_http_counters_variable_number(ngx_http_request_t *r,
+static ngx_int_t ngx_http_counters_variables_number(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, int64_t n);
 
 
-ngx_str_t  ngx_http_counters_cache_statuses[NGX_HTTP_COUNTERS_STATUSES] = {
+ngx_str_t
+    ngx_http_counters_variables_cache_statuses[NGX_HTTP_COUNTERS_STATUSES] =
+{
     ngx_null_string,
     ngx_string("HIT"),
     ngx_string("STALE"),
@@ -41,7 +43,7 @@ ngx_str_t  ngx_http_counters_cache_statuses[NGX_HTTP_COUNTERS_STATUSES] = {
 
 /* indexed by ngx_http_counters_source_e */
 
-static ngx_str_t  ngx_http_counters_sources[] = {
+static ngx_str_t  ngx_http_counters_variables_sources[] = {
     ngx_null_string,
     ngx_string("memory"),
     ngx_string("redis"),
@@ -49,33 +51,33 @@ static ngx_str_t  ngx_http_counters_sources[] = {
 };
 
 
-static ngx_http_variable_t  ngx_http_counters_vars[] = {
+static ngx_http_variable_t  ngx_http_counters_variables_table[] = {
 
     { ngx_string("counters_cache_status"), NULL,
-      ngx_http_counters_status_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_counters_variables_status, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("counters_source"), NULL,
-      ngx_http_counters_source_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_counters_variables_source, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("counters_age"), NULL,
-      ngx_http_counters_age_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_counters_variables_age, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("counters_ttl"), NULL,
-      ngx_http_counters_ttl_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_counters_variables_ttl, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("counters_uri"), NULL,
-      ngx_http_counters_uri_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_counters_variables_uri, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
 
 
 ngx_int_t
-ngx_http_counters_add_variables(ngx_conf_t *cf)
+ngx_http_counters_variables_add(ngx_conf_t *cf)
 {
     ngx_http_variable_t  *var, *v;
 
-    for (v = ngx_http_counters_vars; v->name.len; v++) {
+    for (v = ngx_http_counters_variables_table; v->name.len; v++) {
         var = ngx_http_add_variable(cf, &v->name, v->flags);
         if (var == NULL) {
             return NGX_ERROR;
@@ -90,53 +92,53 @@ ngx_http_counters_add_variables(ngx_conf_t *cf)
 
 
 static ngx_int_t
-ngx_http_counters_status_variable(ngx_http_request_t *r,
+ngx_http_counters_variables_status(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_http_counters_ctx_t  *ctx;
 
-    ctx = ngx_http_counters_get_ctx(r);
+    ctx = ngx_http_counters_request_get_ctx(r);
 
     if (ctx == NULL || ctx->cache_status == NGX_HTTP_COUNTERS_NONE) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    ngx_http_counters_variable_str(v,
-                        &ngx_http_counters_cache_statuses[ctx->cache_status]);
+    ngx_http_counters_variables_str(v,
+                &ngx_http_counters_variables_cache_statuses[ctx->cache_status]);
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_counters_source_variable(ngx_http_request_t *r,
+ngx_http_counters_variables_source(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_http_counters_ctx_t  *ctx;
 
-    ctx = ngx_http_counters_get_ctx(r);
+    ctx = ngx_http_counters_request_get_ctx(r);
 
     if (ctx == NULL || ctx->source == NGX_HTTP_COUNTERS_NOWHERE) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    ngx_http_counters_variable_str(v,
-                                   &ngx_http_counters_sources[ctx->source]);
+    ngx_http_counters_variables_str(v,
+                             &ngx_http_counters_variables_sources[ctx->source]);
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_counters_age_variable(ngx_http_request_t *r,
+ngx_http_counters_variables_age(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     int64_t                   age;
     ngx_http_counters_ctx_t  *ctx;
 
-    ctx = ngx_http_counters_get_ctx(r);
+    ctx = ngx_http_counters_request_get_ctx(r);
 
     if (ctx == NULL || ctx->fetched == 0) {
         v->not_found = 1;
@@ -145,26 +147,26 @@ ngx_http_counters_age_variable(ngx_http_request_t *r,
 
     /* another node's clock may be ahead */
 
-    age = (int64_t) (ngx_http_counters_now() - ctx->fetched);
+    age = (int64_t) (ngx_counters_worker_now() - ctx->fetched);
 
-    return ngx_http_counters_variable_number(r, v, ngx_max(age, 0) / 1000);
+    return ngx_http_counters_variables_number(r, v, ngx_max(age, 0) / 1000);
 }
 
 
 static ngx_int_t
-ngx_http_counters_ttl_variable(ngx_http_request_t *r,
+ngx_http_counters_variables_ttl(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_http_counters_ctx_t  *ctx;
 
-    ctx = ngx_http_counters_get_ctx(r);
+    ctx = ngx_http_counters_request_get_ctx(r);
 
     if (ctx == NULL || ctx->fetched == 0) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    return ngx_http_counters_variable_number(r, v,
+    return ngx_http_counters_variables_number(r, v,
                                     ngx_http_counters_seconds(ctx->remains));
 }
 
@@ -172,7 +174,7 @@ ngx_http_counters_ttl_variable(ngx_http_request_t *r,
 /* as $request_uri: what the client sent, in subrequests, too */
 
 static ngx_int_t
-ngx_http_counters_uri_variable(ngx_http_request_t *r,
+ngx_http_counters_variables_uri(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     u_char              *p;
@@ -202,7 +204,7 @@ ngx_http_counters_uri_variable(ngx_http_request_t *r,
 
 
 static void
-ngx_http_counters_variable_str(ngx_http_variable_value_t *v, ngx_str_t *s)
+ngx_http_counters_variables_str(ngx_http_variable_value_t *v, ngx_str_t *s)
 {
     v->len = s->len;
     v->data = s->data;
@@ -213,7 +215,7 @@ ngx_http_counters_variable_str(ngx_http_variable_value_t *v, ngx_str_t *s)
 
 
 static ngx_int_t
-ngx_http_counters_variable_number(ngx_http_request_t *r,
+ngx_http_counters_variables_number(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, int64_t n)
 {
     u_char  *p;

@@ -171,8 +171,8 @@ static char *
 ngx_http_counters_location_managed(ngx_conf_t *cf,
     ngx_http_core_loc_conf_t *clcf, ngx_http_counters_location_t *location)
 {
-    ngx_http_counters_place_t   *user;
-    ngx_http_counters_portal_t  *portal;
+    ngx_http_counters_place_t  *user;
+    ngx_counters_portal_t      *portal;
 
     user = location->user.line ? &location->user : NULL;
     portal = location->conf.portal;
@@ -231,7 +231,7 @@ static char *
 ngx_http_counters_location_webhook(ngx_conf_t *cf,
     ngx_http_counters_location_t *location, ngx_http_counters_place_t *place)
 {
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_portal_t  *portal;
 
     portal = location->conf.portal;
 

@@ -40,9 +40,9 @@ static char *ngx_http_counters_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_counters_set_events(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_counters_set_handler(ngx_conf_t *cf, void *conf,
-    ngx_http_counters_portal_t **portal, ngx_http_handler_pt handler);
+    ngx_counters_portal_t **portal, ngx_http_handler_pt handler);
 static char *ngx_http_counters_named_portal(ngx_conf_t *cf,
-    ngx_http_counters_portal_t **portal);
+    ngx_counters_portal_t **portal);
 static ngx_int_t ngx_http_counters_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_counters_init_process(ngx_cycle_t *cycle);
 static void ngx_http_counters_exit_process(ngx_cycle_t *cycle);
@@ -173,7 +173,7 @@ ngx_module_t  ngx_http_counters_module = {
 static ngx_int_t
 ngx_http_counters_preconfiguration(ngx_conf_t *cf)
 {
-    return ngx_http_counters_add_variables(cf);
+    return ngx_http_counters_variables_add(cf);
 }
 
 
@@ -213,7 +213,7 @@ ngx_http_counters_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_counters_log_phase_handler;
 
-    ngx_http_counters_watch_init();
+    ngx_http_counters_passed_limits_init();
 
     return NGX_OK;
 }
@@ -230,7 +230,7 @@ ngx_http_counters_create_main_conf(ngx_conf_t *cf)
     }
 
     if (ngx_array_init(&mcf->portals, cf->pool, 4,
-                       sizeof(ngx_http_counters_portal_t *))
+                       sizeof(ngx_counters_portal_t *))
         != NGX_OK)
     {
         return NULL;
@@ -370,7 +370,7 @@ ngx_http_counters_enum(ngx_conf_t *cf, ngx_str_t *value, ngx_conf_enum_t *e,
 
     *p = '\0';
 
-    return ngx_http_counters_invalid_value(cf, value, (char *) form);
+    return ngx_http_counters_value_invalid(cf, value, (char *) form);
 }
 
 
@@ -430,7 +430,7 @@ ngx_http_counters_set_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 static char *
 ngx_http_counters_set_handler(ngx_conf_t *cf, void *conf,
-    ngx_http_counters_portal_t **portal, ngx_http_handler_pt handler)
+    ngx_counters_portal_t **portal, ngx_http_handler_pt handler)
 {
     ngx_http_counters_location_t *location = conf;
 
@@ -458,8 +458,7 @@ ngx_http_counters_set_handler(ngx_conf_t *cf, void *conf,
 /* the portal that the directive's first argument names */
 
 static char *
-ngx_http_counters_named_portal(ngx_conf_t *cf,
-    ngx_http_counters_portal_t **portal)
+ngx_http_counters_named_portal(ngx_conf_t *cf, ngx_counters_portal_t **portal)
 {
     ngx_str_t                      *value;
     ngx_http_counters_main_conf_t  *mcf;

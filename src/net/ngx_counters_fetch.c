@@ -74,7 +74,7 @@ static void ngx_counters_fetch_free(ngx_counters_fetch_t *fetch);
 
 
 ngx_counters_fetcher_t *
-ngx_counters_fetcher_create(ngx_cycle_t *cycle)
+ngx_counters_fetch_open(ngx_cycle_t *cycle)
 {
     CURLM                   *multi;
     struct curl_slist       *headers;
@@ -110,7 +110,7 @@ ngx_counters_fetcher_create(ngx_cycle_t *cycle)
     fetcher->loop.done = ngx_counters_fetch_done;
     fetcher->loop.stuck = ngx_counters_fetch_stuck;
 
-    if (ngx_counters_fetch_loop_open(&fetcher->loop) != NGX_OK
+    if (ngx_counters_fetch_event_open(&fetcher->loop) != NGX_OK
         || curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS,
                              (long) NGX_COUNTERS_FETCH_TURN_CONNS)
            != CURLM_OK
@@ -142,14 +142,14 @@ failed:
     ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
                   "counters: could not initialize curl");
 
-    ngx_counters_fetcher_destroy(fetcher);
+    ngx_counters_fetch_close(fetcher);
 
     return NULL;
 }
 
 
 void
-ngx_counters_fetcher_destroy(ngx_counters_fetcher_t *fetcher)
+ngx_counters_fetch_close(ngx_counters_fetcher_t *fetcher)
 {
     ngx_queue_t           *q;
     ngx_counters_fetch_t  *fetch;
@@ -168,7 +168,7 @@ ngx_counters_fetcher_destroy(ngx_counters_fetcher_t *fetcher)
     }
 
     if (fetcher->loop.multi != NULL) {
-        ngx_counters_fetch_loop_close(&fetcher->loop);
+        ngx_counters_fetch_event_close(&fetcher->loop);
         (void) curl_multi_cleanup(fetcher->loop.multi);
     }
 
@@ -186,7 +186,7 @@ ngx_counters_fetcher_destroy(ngx_counters_fetcher_t *fetcher)
 
 
 ngx_uint_t
-ngx_counters_fetcher_active(ngx_counters_fetcher_t *fetcher)
+ngx_counters_fetch_active(ngx_counters_fetcher_t *fetcher)
 {
     return fetcher->active;
 }
@@ -327,7 +327,7 @@ ngx_counters_fetch_prepare(ngx_counters_fetch_t *fetch)
         return NGX_ERROR;
     }
 
-    return ngx_counters_fetch_loop_attach(&fetcher->loop, fetch->easy);
+    return ngx_counters_fetch_event_attach(&fetcher->loop, fetch->easy);
 }
 
 
@@ -423,7 +423,7 @@ ngx_counters_fetch_timer_handler(ngx_event_t *ev)
                                   "no worker connection for a call");
 
     } else {
-        ngx_counters_fetch_loop_wake(fetch->easy);
+        ngx_counters_fetch_event_wake(fetch->easy);
     }
 }
 

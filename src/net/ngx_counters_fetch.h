@@ -76,14 +76,14 @@ typedef void (*ngx_counters_fetch_pt)(void *data,
  * request's.  NULL on failure, which is logged.
  */
 
-ngx_counters_fetcher_t *ngx_counters_fetcher_create(ngx_cycle_t *cycle);
+ngx_counters_fetcher_t *ngx_counters_fetch_open(ngx_cycle_t *cycle);
 
 /*
  * In exit_process, before nginx looks for open sockets: everything under way
  * completes with NGX_COUNTERS_FETCH_CLOSED, all connections are closed.
  */
 
-void ngx_counters_fetcher_destroy(ngx_counters_fetcher_t *fetcher);
+void ngx_counters_fetch_close(ngx_counters_fetcher_t *fetcher);
 
 /*
  * Posts "body" (urlencoded) to conf->url followed by "path" ("/rest/...").
@@ -102,11 +102,11 @@ void ngx_counters_fetch_cancel(ngx_counters_fetch_t *fetch);
 
 /* what a Retry-After says: seconds from now, -1 for nonsense (RFC 9110, 10.2.3) */
 
-time_t ngx_counters_fetch_retry_after(u_char *p, size_t len);
+time_t ngx_counters_fetch_easy_parse_delay(u_char *p, size_t len);
 
 /* calls under way in this worker */
 
-ngx_uint_t ngx_counters_fetcher_active(ngx_counters_fetcher_t *fetcher);
+ngx_uint_t ngx_counters_fetch_active(ngx_counters_fetcher_t *fetcher);
 
 
 #endif /* _NGX_COUNTERS_FETCH_H_INCLUDED_ */

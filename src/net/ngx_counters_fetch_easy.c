@@ -343,13 +343,13 @@ ngx_counters_fetch_easy_retry_after(CURL *easy)
         return -1;
     }
 
-    return ngx_counters_fetch_retry_after((u_char *) h->value,
-                                          ngx_strlen(h->value));
+    return ngx_counters_fetch_easy_parse_delay((u_char *) h->value,
+                                               ngx_strlen(h->value));
 }
 
 
 time_t
-ngx_counters_fetch_retry_after(u_char *p, size_t len)
+ngx_counters_fetch_easy_parse_delay(u_char *p, size_t len)
 {
     time_t  value;
 

@@ -7,24 +7,25 @@
 #include "ngx_counters_fetch_event.h"
 
 
-static int ngx_counters_fetch_opened(void *data, curl_socket_t s,
+static int ngx_counters_fetch_event_opened(void *data, curl_socket_t s,
     curlsocktype purpose);
-static int ngx_counters_fetch_socket(CURL *easy, curl_socket_t s, int what,
-    void *data, void *sockp);
-static ngx_int_t ngx_counters_fetch_watch(ngx_connection_t *c, int what);
-static ngx_connection_t *ngx_counters_fetch_connection(
+static int ngx_counters_fetch_event_socket(CURL *easy, curl_socket_t s,
+    int what, void *data, void *sockp);
+static ngx_int_t ngx_counters_fetch_event_watch(ngx_connection_t *c, int what);
+static ngx_connection_t *ngx_counters_fetch_event_connection(
     ngx_counters_fetch_loop_t *loop, curl_socket_t s);
-static ngx_uint_t ngx_counters_fetch_closed(curl_socket_t s);
-static void ngx_counters_fetch_free_connection(ngx_connection_t *c);
-static void ngx_counters_fetch_socket_handler(ngx_event_t *ev);
-static int ngx_counters_fetch_timeout(CURLM *multi, long timeout, void *data);
-static void ngx_counters_fetch_timeout_handler(ngx_event_t *ev);
-static void ngx_counters_fetch_action(ngx_counters_fetch_loop_t *loop,
+static ngx_uint_t ngx_counters_fetch_event_closed(curl_socket_t s);
+static void ngx_counters_fetch_event_free_connection(ngx_connection_t *c);
+static void ngx_counters_fetch_event_socket_handler(ngx_event_t *ev);
+static int ngx_counters_fetch_event_timeout(CURLM *multi, long timeout,
+    void *data);
+static void ngx_counters_fetch_event_timeout_handler(ngx_event_t *ev);
+static void ngx_counters_fetch_event_action(ngx_counters_fetch_loop_t *loop,
     curl_socket_t s, int mask);
 
 
 ngx_int_t
-ngx_counters_fetch_loop_open(ngx_counters_fetch_loop_t *loop)
+ngx_counters_fetch_event_open(ngx_counters_fetch_loop_t *loop)
 {
     CURLM  *multi;
 
@@ -34,24 +35,24 @@ ngx_counters_fetch_loop_open(ngx_counters_fetch_loop_t *loop)
     loop->dummy.data = loop;
 
     loop->timer.data = &loop->dummy;
-    loop->timer.handler = ngx_counters_fetch_timeout_handler;
+    loop->timer.handler = ngx_counters_fetch_event_timeout_handler;
     loop->timer.log = loop->log;
 
     /* those who wait for a call hold an exiting worker, not curl */
     loop->timer.cancelable = 1;
 
     loop->posted.data = &loop->dummy;
-    loop->posted.handler = ngx_counters_fetch_timeout_handler;
+    loop->posted.handler = ngx_counters_fetch_event_timeout_handler;
     loop->posted.log = loop->log;
 
     multi = loop->multi;
 
     if (curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION,
-                          ngx_counters_fetch_socket)
+                          ngx_counters_fetch_event_socket)
         != CURLM_OK
         || curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, loop) != CURLM_OK
         || curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION,
-                             ngx_counters_fetch_timeout)
+                             ngx_counters_fetch_event_timeout)
            != CURLM_OK
         || curl_multi_setopt(multi, CURLMOPT_TIMERDATA, loop) != CURLM_OK)
     {
@@ -63,7 +64,7 @@ ngx_counters_fetch_loop_open(ngx_counters_fetch_loop_t *loop)
 
 
 void
-ngx_counters_fetch_loop_close(ngx_counters_fetch_loop_t *loop)
+ngx_counters_fetch_event_close(ngx_counters_fetch_loop_t *loop)
 {
     ngx_queue_t       *q;
     ngx_connection_t  *c;
@@ -77,7 +78,7 @@ ngx_counters_fetch_loop_close(ngx_counters_fetch_loop_t *loop)
         q = ngx_queue_head(&loop->connections);
         c = ngx_queue_data(q, ngx_connection_t, queue);
 
-        ngx_counters_fetch_free_connection(c);
+        ngx_counters_fetch_event_free_connection(c);
     }
 
     if (loop->timer.timer_set) {
@@ -91,10 +92,10 @@ ngx_counters_fetch_loop_close(ngx_counters_fetch_loop_t *loop)
 
 
 ngx_int_t
-ngx_counters_fetch_loop_attach(ngx_counters_fetch_loop_t *loop, CURL *easy)
+ngx_counters_fetch_event_attach(ngx_counters_fetch_loop_t *loop, CURL *easy)
 {
     if (curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION,
-                         ngx_counters_fetch_opened)
+                         ngx_counters_fetch_event_opened)
         != CURLE_OK
         || curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, loop) != CURLE_OK)
     {
@@ -112,7 +113,7 @@ ngx_counters_fetch_loop_attach(ngx_counters_fetch_loop_t *loop, CURL *easy)
  */
 
 void
-ngx_counters_fetch_loop_wake(CURL *easy)
+ngx_counters_fetch_event_wake(CURL *easy)
 {
     (void) curl_easy_pause(easy, CURLPAUSE_RECV);
     (void) curl_easy_pause(easy, CURLPAUSE_CONT);
@@ -127,7 +128,8 @@ ngx_counters_fetch_loop_wake(CURL *easy)
  */
 
 static int
-ngx_counters_fetch_opened(void *data, curl_socket_t s, curlsocktype purpose)
+ngx_counters_fetch_event_opened(void *data, curl_socket_t s,
+    curlsocktype purpose)
 {
     ngx_counters_fetch_loop_t *loop = data;
 
@@ -160,7 +162,7 @@ ngx_counters_fetch_opened(void *data, curl_socket_t s, curlsocktype purpose)
             (void) ngx_del_event(c->write, NGX_WRITE_EVENT, NGX_CLOSE_EVENT);
         }
 
-        if (ngx_counters_fetch_watch(c, what) != NGX_OK) {
+        if (ngx_counters_fetch_event_watch(c, what) != NGX_OK) {
             return CURL_SOCKOPT_ERROR;
         }
 
@@ -177,8 +179,8 @@ ngx_counters_fetch_opened(void *data, curl_socket_t s, curlsocktype purpose)
  */
 
 static int
-ngx_counters_fetch_socket(CURL *easy, curl_socket_t s, int what, void *data,
-    void *sockp)
+ngx_counters_fetch_event_socket(CURL *easy, curl_socket_t s, int what,
+    void *data, void *sockp)
 {
     ngx_counters_fetch_loop_t *loop = data;
 
@@ -192,22 +194,22 @@ ngx_counters_fetch_socket(CURL *easy, curl_socket_t s, int what, void *data,
 
     if (what == CURL_POLL_REMOVE) {
 
-        if (ngx_counters_fetch_closed(s)) {
+        if (ngx_counters_fetch_event_closed(s)) {
             loop->stuck(easy, NGX_AGAIN);
         }
 
         if (c != NULL) {
-            ngx_counters_fetch_free_connection(c);
+            ngx_counters_fetch_event_free_connection(c);
         }
 
         return 0;
     }
 
     if (c == NULL) {
-        c = ngx_counters_fetch_connection(loop, s);
+        c = ngx_counters_fetch_event_connection(loop, s);
     }
 
-    if (c == NULL || ngx_counters_fetch_watch(c, what) != NGX_OK) {
+    if (c == NULL || ngx_counters_fetch_event_watch(c, what) != NGX_OK) {
         loop->stuck(easy, NGX_ERROR);
     }
 
@@ -221,7 +223,7 @@ ngx_counters_fetch_socket(CURL *easy, curl_socket_t s, int what, void *data,
  */
 
 static ngx_int_t
-ngx_counters_fetch_watch(ngx_connection_t *c, int what)
+ngx_counters_fetch_event_watch(ngx_connection_t *c, int what)
 {
     ngx_event_t  *rev, *wev;
 
@@ -257,7 +259,7 @@ ngx_counters_fetch_watch(ngx_connection_t *c, int what)
 
 
 static ngx_connection_t *
-ngx_counters_fetch_connection(ngx_counters_fetch_loop_t *loop,
+ngx_counters_fetch_event_connection(ngx_counters_fetch_loop_t *loop,
     curl_socket_t s)
 {
     ngx_connection_t  *c;
@@ -270,10 +272,10 @@ ngx_counters_fetch_connection(ngx_counters_fetch_loop_t *loop,
 
     c->data = loop;
 
-    c->read->handler = ngx_counters_fetch_socket_handler;
+    c->read->handler = ngx_counters_fetch_event_socket_handler;
     c->read->log = loop->log;
 
-    c->write->handler = ngx_counters_fetch_socket_handler;
+    c->write->handler = ngx_counters_fetch_event_socket_handler;
     c->write->log = loop->log;
 
     ngx_queue_insert_tail(&loop->connections, &c->queue);
@@ -287,20 +289,20 @@ ngx_counters_fetch_connection(ngx_counters_fetch_loop_t *loop,
 /* curl 7.88 tells of a socket that did not connect after closing it */
 
 static ngx_uint_t
-ngx_counters_fetch_closed(curl_socket_t s)
+ngx_counters_fetch_event_closed(curl_socket_t s)
 {
     return fcntl(s, F_GETFD) == -1;
 }
 
 
 static void
-ngx_counters_fetch_free_connection(ngx_connection_t *c)
+ngx_counters_fetch_event_free_connection(ngx_connection_t *c)
 {
     ngx_uint_t  flags;
 
     /* if the descriptor, which is curl's, is open, it stays so */
 
-    flags = ngx_counters_fetch_closed(c->fd) ? NGX_CLOSE_EVENT
+    flags = ngx_counters_fetch_event_closed(c->fd) ? NGX_CLOSE_EVENT
                                              : NGX_LEVEL_EVENT;
 
     if (c->read->posted) {
@@ -327,7 +329,7 @@ ngx_counters_fetch_free_connection(ngx_connection_t *c)
 
 
 static void
-ngx_counters_fetch_socket_handler(ngx_event_t *ev)
+ngx_counters_fetch_event_socket_handler(ngx_event_t *ev)
 {
     ngx_connection_t  *c;
 
@@ -337,15 +339,15 @@ ngx_counters_fetch_socket_handler(ngx_event_t *ev)
                    "counters fetch socket handler: fd:%d write:%d",
                    c->fd, ev->write);
 
-    ngx_counters_fetch_action(c->data, c->fd,
-                              ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
+    ngx_counters_fetch_event_action(c->data, c->fd,
+                                ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
 }
 
 
 /* curl's request for a call in "timeout" milliseconds; -1 for none */
 
 static int
-ngx_counters_fetch_timeout(CURLM *multi, long timeout, void *data)
+ngx_counters_fetch_event_timeout(CURLM *multi, long timeout, void *data)
 {
     ngx_counters_fetch_loop_t *loop = data;
 
@@ -377,7 +379,7 @@ ngx_counters_fetch_timeout(CURLM *multi, long timeout, void *data)
 
 
 static void
-ngx_counters_fetch_timeout_handler(ngx_event_t *ev)
+ngx_counters_fetch_event_timeout_handler(ngx_event_t *ev)
 {
     ngx_connection_t  *dummy;
 
@@ -386,15 +388,15 @@ ngx_counters_fetch_timeout_handler(ngx_event_t *ev)
 
     dummy = ev->data;
 
-    ngx_counters_fetch_action(dummy->data, CURL_SOCKET_TIMEOUT, 0);
+    ngx_counters_fetch_event_action(dummy->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
 
 /* the connection of "s" may be gone afterwards */
 
 static void
-ngx_counters_fetch_action(ngx_counters_fetch_loop_t *loop, curl_socket_t s,
-    int mask)
+ngx_counters_fetch_event_action(ngx_counters_fetch_loop_t *loop,
+    curl_socket_t s, int mask)
 {
     int         left;
     CURL       *easy;

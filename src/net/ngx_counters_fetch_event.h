@@ -27,7 +27,7 @@ typedef void (*ngx_counters_fetch_done_pt)(CURL *easy, CURLcode code);
 
 /*
  * A transfer will make no progress.  NGX_ERROR: its socket cannot be watched.
- * NGX_AGAIN: it needs ngx_counters_fetch_loop_wake().  Called inside curl,
+ * NGX_AGAIN: it needs ngx_counters_fetch_event_wake().  Called inside curl,
  * which may not be called from here.
  */
 
@@ -48,18 +48,18 @@ typedef struct {
 
 /* multi, log, done and stuck are set by the caller, the rest zeroed */
 
-ngx_int_t ngx_counters_fetch_loop_open(ngx_counters_fetch_loop_t *loop);
+ngx_int_t ngx_counters_fetch_event_open(ngx_counters_fetch_loop_t *loop);
 
 /* before a handle is added to multi */
 
-ngx_int_t ngx_counters_fetch_loop_attach(ngx_counters_fetch_loop_t *loop,
+ngx_int_t ngx_counters_fetch_event_attach(ngx_counters_fetch_loop_t *loop,
     CURL *easy);
 
-void ngx_counters_fetch_loop_wake(CURL *easy);
+void ngx_counters_fetch_event_wake(CURL *easy);
 
 /* the caller has removed all handles and cleans multi up afterwards */
 
-void ngx_counters_fetch_loop_close(ngx_counters_fetch_loop_t *loop);
+void ngx_counters_fetch_event_close(ngx_counters_fetch_loop_t *loop);
 
 
 #endif /* _NGX_COUNTERS_FETCH_EVENT_H_INCLUDED_ */

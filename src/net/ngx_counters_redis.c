@@ -27,7 +27,7 @@ static void ngx_counters_redis_complete(ngx_counters_redis_cmd_t *cmd,
 
 static ngx_counters_redis_use_t  ngx_counters_redis_commands = {
     ngx_counters_redis_hello,
-    ngx_counters_redis_ping
+    ngx_counters_redis_hello_redis_ping
 };
 
 

@@ -31,7 +31,7 @@ static void ngx_counters_redis_channel_handler(redisAsyncContext *ac,
     void *data, void *owner);
 
 
-static ngx_counters_redis_use_t  ngx_counters_redis_channels = {
+static ngx_counters_redis_use_t  ngx_counters_redis_channel_channels = {
     ngx_counters_redis_hello,
     ngx_counters_redis_channel_ping
 };
@@ -40,7 +40,7 @@ static ngx_str_t  ngx_counters_redis_channel_command = ngx_string("SUBSCRIBE");
 
 
 ngx_counters_redis_channel_t *
-ngx_counters_redis_subscribe(ngx_cycle_t *cycle,
+ngx_counters_redis_channel_subscribe(ngx_cycle_t *cycle,
     ngx_counters_redis_links_t *links, ngx_counters_redis_conf_t *conf,
     ngx_str_t *name, const ngx_counters_redis_listener_t *listener,
     void *data)
@@ -61,7 +61,7 @@ ngx_counters_redis_subscribe(ngx_cycle_t *cycle,
     channel->user.data = channel;
 
     channel->link = ngx_counters_redis_links_get(links, conf,
-                                                 &ngx_counters_redis_channels,
+                                           &ngx_counters_redis_channel_channels,
                                                  &channel->user, cycle->log);
 
     return channel->link ? channel : NULL;
@@ -69,7 +69,7 @@ ngx_counters_redis_subscribe(ngx_cycle_t *cycle,
 
 
 void
-ngx_counters_redis_unsubscribe(ngx_counters_redis_channel_t *channel)
+ngx_counters_redis_channel_unsubscribe(ngx_counters_redis_channel_t *channel)
 {
     channel->closing = 1;
 

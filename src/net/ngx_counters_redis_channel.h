@@ -35,14 +35,15 @@ typedef struct {
  * channel.  NULL on failure, logged.
  */
 
-ngx_counters_redis_channel_t *ngx_counters_redis_subscribe(
+ngx_counters_redis_channel_t *ngx_counters_redis_channel_subscribe(
     ngx_cycle_t *cycle, ngx_counters_redis_links_t *links,
     ngx_counters_redis_conf_t *conf, ngx_str_t *name,
     const ngx_counters_redis_listener_t *listener, void *data);
 
 /* in exit_process, or before; not from its callbacks */
 
-void ngx_counters_redis_unsubscribe(ngx_counters_redis_channel_t *channel);
+void ngx_counters_redis_channel_unsubscribe(
+    ngx_counters_redis_channel_t *channel);
 
 
 #endif /* _NGX_COUNTERS_REDIS_CHANNEL_H_INCLUDED_ */

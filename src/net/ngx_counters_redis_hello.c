@@ -31,11 +31,11 @@ static void ngx_counters_redis_hello_handler(redisAsyncContext *ac,
     void *data, void *step);
 static const char *ngx_counters_redis_hello_error(redisReply *reply,
     ngx_counters_redis_step_e step);
-static void ngx_counters_redis_ping_handler(redisAsyncContext *ac,
+static void ngx_counters_redis_hello_redis_ping_handler(redisAsyncContext *ac,
     void *data, void *step);
 
 
-static ngx_str_t  ngx_counters_redis_steps[] = {
+static ngx_str_t  ngx_counters_redis_hello_redis_steps[] = {
     ngx_string("AUTH"),
     ngx_string("SELECT"),
     ngx_string("CLIENT SETNAME"),
@@ -72,7 +72,7 @@ ngx_counters_redis_hello(ngx_counters_redis_link_t *link)
     }
 
     return ngx_counters_redis_hello_step(link, NGX_COUNTERS_REDIS_PING,
-                           &ngx_counters_redis_steps[NGX_COUNTERS_REDIS_PING],
+                 &ngx_counters_redis_hello_redis_steps[NGX_COUNTERS_REDIS_PING],
                            1);
 }
 
@@ -89,7 +89,7 @@ ngx_counters_redis_hello_auth(ngx_counters_redis_link_t *link)
     }
 
     n = 0;
-    args[n++] = ngx_counters_redis_steps[NGX_COUNTERS_REDIS_AUTH];
+    args[n++] = ngx_counters_redis_hello_redis_steps[NGX_COUNTERS_REDIS_AUTH];
 
     if (link->conf->user.len) {
         args[n++] = link->conf->user;
@@ -99,7 +99,7 @@ ngx_counters_redis_hello_auth(ngx_counters_redis_link_t *link)
 
     rc = ngx_counters_redis_hello_step(link, NGX_COUNTERS_REDIS_AUTH, args, n);
 
-    ngx_counters_redis_buf_free(&link->buf);
+    ngx_counters_redis_wire_redis_buf_free(&link->buf);
 
     return rc;
 }
@@ -115,7 +115,7 @@ ngx_counters_redis_hello_select(ngx_counters_redis_link_t *link)
         return NGX_OK;
     }
 
-    args[0] = ngx_counters_redis_steps[NGX_COUNTERS_REDIS_SELECT];
+    args[0] = ngx_counters_redis_hello_redis_steps[NGX_COUNTERS_REDIS_SELECT];
     args[1].data = db;
     args[1].len = ngx_sprintf(db, "%ui", link->conf->db) - db;
 
@@ -136,13 +136,13 @@ ngx_counters_redis_hello_probe(ngx_counters_redis_link_t *link,
     u_char     name[NGX_COUNTERS_REDIS_MAX_PREFIX + sizeof("nginx:probe")];
     ngx_str_t  args[2];
 
-    args[0] = ngx_counters_redis_steps[NGX_COUNTERS_REDIS_PROBE];
+    args[0] = ngx_counters_redis_hello_redis_steps[NGX_COUNTERS_REDIS_PROBE];
     args[1].data = name;
     args[1].len = ngx_sprintf(name, "%Vnginx:probe", &link->conf->prefix)
                   - name;
 
     return ngx_counters_redis_link_send(link, handler,
-                          &ngx_counters_redis_steps[NGX_COUNTERS_REDIS_PROBE],
+                &ngx_counters_redis_hello_redis_steps[NGX_COUNTERS_REDIS_PROBE],
                           args, 2);
 }
 
@@ -152,7 +152,7 @@ ngx_counters_redis_hello_step(ngx_counters_redis_link_t *link,
     ngx_counters_redis_step_e step, ngx_str_t *args, ngx_uint_t nargs)
 {
     return ngx_counters_redis_link_send(link, ngx_counters_redis_hello_handler,
-                                        &ngx_counters_redis_steps[step], args,
+                              &ngx_counters_redis_hello_redis_steps[step], args,
                                         nargs);
 }
 
@@ -170,7 +170,7 @@ ngx_counters_redis_hello_handler(redisAsyncContext *ac, void *data,
     reply = data;
     link = ac->data;
     name = step;
-    n = name - ngx_counters_redis_steps;
+    n = name - ngx_counters_redis_hello_redis_steps;
 
     ngx_log_debug2(NGX_LOG_DEBUG_EVENT, ngx_cycle->log, 0,
                    "counters redis hello handler: %V, state:%d",
@@ -232,15 +232,15 @@ ngx_counters_redis_hello_error(redisReply *reply,
 /* finds a node that is gone, and one that is not the primary any more */
 
 ngx_int_t
-ngx_counters_redis_ping(ngx_counters_redis_link_t *link)
+ngx_counters_redis_hello_redis_ping(ngx_counters_redis_link_t *link)
 {
     return ngx_counters_redis_hello_probe(link,
-                                          ngx_counters_redis_ping_handler);
+                                   ngx_counters_redis_hello_redis_ping_handler);
 }
 
 
 static void
-ngx_counters_redis_ping_handler(redisAsyncContext *ac, void *data,
+ngx_counters_redis_hello_redis_ping_handler(redisAsyncContext *ac, void *data,
     void *step)
 {
     redisReply                 *reply;

@@ -15,7 +15,7 @@
 
 
 ngx_int_t ngx_counters_redis_hello(ngx_counters_redis_link_t *link);
-ngx_int_t ngx_counters_redis_ping(ngx_counters_redis_link_t *link);
+ngx_int_t ngx_counters_redis_hello_redis_ping(ngx_counters_redis_link_t *link);
 
 
 #endif /* _NGX_COUNTERS_REDIS_HELLO_H_INCLUDED_ */

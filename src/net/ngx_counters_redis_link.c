@@ -40,7 +40,7 @@ static void ngx_counters_redis_link_watch(ngx_counters_redis_link_t *link);
  * one that wants us to authenticate anew.
  */
 
-static ngx_str_t  ngx_counters_redis_unfit[] = {
+static ngx_str_t  ngx_counters_redis_link_unfits[] = {
     ngx_string("READONLY"),
     ngx_string("MASTERDOWN"),
     ngx_string("LOADING"),
@@ -120,7 +120,7 @@ ngx_counters_redis_link_close(ngx_counters_redis_link_t *link)
     }
 
     ngx_queue_remove(&link->queue);
-    ngx_counters_redis_buf_free(&link->buf);
+    ngx_counters_redis_wire_redis_buf_free(&link->buf);
     ngx_free(link);
 }
 
@@ -184,7 +184,8 @@ ngx_counters_redis_link_drop(ngx_counters_redis_link_t *link,
     }
 
     link->state = NGX_COUNTERS_REDIS_CLOSING;
-    ngx_counters_redis_text(link->reason, reason, &link->conf->password);
+    ngx_counters_redis_wire_redis_text(link->reason, reason,
+                                       &link->conf->password);
 
     redisAsyncFree(link->event.ac);
 }
@@ -205,9 +206,10 @@ ngx_counters_redis_link_unfit(const char *text)
 
     len = strcspn(text, " ");
 
-    for (i = 0; ngx_counters_redis_unfit[i].len; i++) {
-        if (len == ngx_counters_redis_unfit[i].len
-            && ngx_strncmp(text, ngx_counters_redis_unfit[i].data, len) == 0)
+    for (i = 0; ngx_counters_redis_link_unfits[i].len; i++) {
+        if (len == ngx_counters_redis_link_unfits[i].len
+            && ngx_strncmp(text, ngx_counters_redis_link_unfits[i].data,
+                           len) == 0)
         {
             return 1;
         }
@@ -268,7 +270,8 @@ ngx_counters_redis_link_connect(ngx_counters_redis_link_t *link)
 
 failed:
 
-    ngx_counters_redis_text(link->reason, reason, &link->conf->password);
+    ngx_counters_redis_wire_redis_text(link->reason, reason,
+                                       &link->conf->password);
 
     if (ac) {
         redisAsyncFree(ac);
@@ -366,7 +369,8 @@ ngx_counters_redis_link_closed_handler(void *data, const char *reason)
                    reason ? reason : "dropped");
 
     if (reason) {
-        ngx_counters_redis_text(link->reason, reason, &link->conf->password);
+        ngx_counters_redis_wire_redis_text(link->reason, reason,
+                                           &link->conf->password);
     }
 
     ngx_counters_redis_link_down(link);

@@ -210,7 +210,8 @@ ngx_counters_redis_links_refused(ngx_counters_redis_link_t *link,
 
         if (link->logged != ngx_time()) {
             link->logged = ngx_time();
-            ngx_counters_redis_text(buf, text, &link->conf->password);
+            ngx_counters_redis_wire_redis_text(buf, text,
+                                               &link->conf->password);
 
             ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                           "counters: redis %V refused %V: %s",

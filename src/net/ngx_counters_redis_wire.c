@@ -11,8 +11,8 @@
 #define NGX_COUNTERS_REDIS_MAX_BUFFER  65536    /* is not kept if larger */
 
 
-static ngx_int_t ngx_counters_redis_buf_reserve(ngx_counters_redis_buf_t *b,
-    size_t size);
+static ngx_int_t ngx_counters_redis_wire_redis_buf_reserve(
+    ngx_counters_redis_buf_t *b, size_t size);
 
 
 u_char *
@@ -31,7 +31,7 @@ ngx_counters_redis_wire(ngx_counters_redis_buf_t *b, ngx_str_t *args,
         size += sizeof("$" CRLF CRLF) - 1 + NGX_SIZE_T_LEN + args[i].len;
     }
 
-    if (ngx_counters_redis_buf_reserve(b, size) != NGX_OK) {
+    if (ngx_counters_redis_wire_redis_buf_reserve(b, size) != NGX_OK) {
         return NULL;
     }
 
@@ -52,7 +52,8 @@ ngx_counters_redis_wire(ngx_counters_redis_buf_t *b, ngx_str_t *args,
 
 
 static ngx_int_t
-ngx_counters_redis_buf_reserve(ngx_counters_redis_buf_t *b, size_t size)
+ngx_counters_redis_wire_redis_buf_reserve(ngx_counters_redis_buf_t *b,
+    size_t size)
 {
     u_char  *p;
 
@@ -67,7 +68,7 @@ ngx_counters_redis_buf_reserve(ngx_counters_redis_buf_t *b, size_t size)
         return NGX_ERROR;
     }
 
-    ngx_counters_redis_buf_free(b);
+    ngx_counters_redis_wire_redis_buf_free(b);
 
     b->data = p;
     b->size = size;
@@ -77,7 +78,7 @@ ngx_counters_redis_buf_reserve(ngx_counters_redis_buf_t *b, size_t size)
 
 
 void
-ngx_counters_redis_buf_free(ngx_counters_redis_buf_t *b)
+ngx_counters_redis_wire_redis_buf_free(ngx_counters_redis_buf_t *b)
 {
     if (b->data) {
         ngx_explicit_memzero(b->data, b->size);
@@ -90,7 +91,8 @@ ngx_counters_redis_buf_free(ngx_counters_redis_buf_t *b)
 
 
 void
-ngx_counters_redis_text(u_char *out, const char *text, ngx_str_t *password)
+ngx_counters_redis_wire_redis_text(u_char *out, const char *text,
+    ngx_str_t *password)
 {
     u_char      ch, *p;
     ngx_uint_t  i;

@@ -35,7 +35,7 @@ u_char *ngx_counters_redis_wire(ngx_counters_redis_buf_t *b, ngx_str_t *args,
 
 /* also wipes it: there may have been a password in it */
 
-void ngx_counters_redis_buf_free(ngx_counters_redis_buf_t *b);
+void ngx_counters_redis_wire_redis_buf_free(ngx_counters_redis_buf_t *b);
 
 /*
  * Errors of Redis may repeat arguments, in quotes or after a comma, and a
@@ -43,7 +43,7 @@ void ngx_counters_redis_buf_free(ngx_counters_redis_buf_t *b);
  * "password" nor a line break, and is never empty.
  */
 
-void ngx_counters_redis_text(u_char *out, const char *text,
+void ngx_counters_redis_wire_redis_text(u_char *out, const char *text,
     ngx_str_t *password);
 
 

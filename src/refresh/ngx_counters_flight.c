@@ -30,7 +30,7 @@ typedef struct {
 } ngx_counters_flight_post_t;
 
 
-static ngx_int_t ngx_counters_flight_send(ngx_http_counters_worker_t *w,
+static ngx_int_t ngx_counters_flight_send(ngx_counters_worker_t *w,
     ngx_counters_flight_post_t *flight);
 static u_char *ngx_counters_flight_write(ngx_counters_post_t *post, u_char *p,
     uint64_t user);
@@ -40,7 +40,7 @@ static void ngx_counters_flight_done(ngx_counters_post_t *post,
 
 
 ngx_int_t
-ngx_counters_flight_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
+ngx_counters_flight_init(ngx_cycle_t *cycle, ngx_counters_worker_t *w)
 {
     w->flights = ngx_pcalloc(cycle->pool,
                              sizeof(struct ngx_counters_flights_s));
@@ -50,7 +50,7 @@ ngx_counters_flight_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
 
 
 void
-ngx_http_counters_flight_pump(ngx_http_counters_worker_t *w)
+ngx_counters_flight_pump(ngx_counters_worker_t *w)
 {
     ngx_int_t                    rc;
     ngx_uint_t                   slot;
@@ -69,10 +69,10 @@ ngx_http_counters_flight_pump(ngx_http_counters_worker_t *w)
             return;
         }
 
-        rc = ngx_counters_zone_dispatch(w->portal->zone,
-                                        ngx_http_counters_me(),
-                                        ngx_http_counters_now(),
-                                        &flight->calls, &delay, &slot);
+        rc = ngx_counters_dispatch(w->portal->zone,
+                                   ngx_counters_worker_me(),
+                                   ngx_counters_worker_now(),
+                                   &flight->calls, &delay, &slot);
 
         if (rc == NGX_OK) {
             w->flights->n++;
@@ -91,7 +91,7 @@ ngx_http_counters_flight_pump(ngx_http_counters_worker_t *w)
         }
 
         if (rc == NGX_BUSY) {
-            ngx_http_counters_wake((uint64_t) 1 << (slot % 64));
+            ngx_counters_worker_wake((uint64_t) 1 << (slot % 64));
         }
 
         ngx_counters_worker_delay_pump(w, delay);
@@ -102,7 +102,7 @@ ngx_http_counters_flight_pump(ngx_http_counters_worker_t *w)
 
 
 static ngx_int_t
-ngx_counters_flight_send(ngx_http_counters_worker_t *w,
+ngx_counters_flight_send(ngx_counters_worker_t *w,
     ngx_counters_flight_post_t *flight)
 {
     ngx_uint_t                  n;
@@ -120,14 +120,14 @@ ngx_counters_flight_send(ngx_http_counters_worker_t *w,
     n = flight->calls.n;
 
     if (ngx_counters_post(&flight->post, cred,
-                   &ngx_counters_method_names[flight->calls.keys[0].method],
+                  &ngx_counters_path_method_names[flight->calls.keys[0].method],
                    n, NGX_COUNTERS_PARAMS_LEN + n * NGX_COUNTERS_COMMAND_LEN)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    ngx_http_counters_count(w, NGX_COUNTERS_STAT_COMMANDS, n);
+    ngx_counters_worker_count(w, NGX_COUNTERS_STAT_COMMANDS, n);
 
     return NGX_OK;
 }
@@ -161,13 +161,13 @@ ngx_counters_flight_write(ngx_counters_post_t *post, u_char *p, uint64_t user)
 static void
 ngx_counters_flight_abandon(ngx_counters_flight_post_t *flight)
 {
-    ngx_uint_t                   i;
-    ngx_http_counters_worker_t  *w;
+    ngx_uint_t              i;
+    ngx_counters_worker_t  *w;
 
     w = flight->post.worker;
 
     for (i = 0; i < flight->calls.n; i++) {
-        ngx_http_counters_refresh_finish(w, &flight->calls.keys[i], NULL);
+        ngx_counters_refresh_finish(w, &flight->calls.keys[i], NULL);
     }
 
     w->flights->n--;
@@ -181,7 +181,7 @@ ngx_counters_flight_done(ngx_counters_post_t *post,
 {
     ngx_counters_flight_post_t *flight = (ngx_counters_flight_post_t *) post;
 
-    ngx_http_counters_worker_t  *w;
+    ngx_counters_worker_t  *w;
 
     w = post->worker;
 

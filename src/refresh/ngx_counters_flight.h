@@ -17,11 +17,11 @@
 /* in init_process */
 
 ngx_int_t ngx_counters_flight_init(ngx_cycle_t *cycle,
-    ngx_http_counters_worker_t *w);
+    ngx_counters_worker_t *w);
 
 /* sends what may be sent now, and sets the timer for what may not yet */
 
-void ngx_http_counters_flight_pump(ngx_http_counters_worker_t *w);
+void ngx_counters_flight_pump(ngx_counters_worker_t *w);
 
 
 #endif /* _NGX_COUNTERS_FLIGHT_H_INCLUDED_ */

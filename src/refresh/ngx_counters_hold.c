@@ -11,19 +11,19 @@
 
 
 void
-ngx_counters_hold_limit(ngx_http_counters_worker_t *w,
+ngx_counters_hold_limit(ngx_counters_worker_t *w,
     ngx_counters_hold_e hold, time_t retry_after, const char *to)
 {
     uint64_t  now, until;
 
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
     until = (retry_after > 0) ? now + (uint64_t) retry_after * 1000 : 0;
 
-    ngx_http_counters_count(w, (hold == NGX_COUNTERS_LIMITED)
+    ngx_counters_worker_count(w, (hold == NGX_COUNTERS_LIMITED)
                                ? NGX_COUNTERS_STAT_LIMITS
                                : NGX_COUNTERS_STAT_OVERLOADS, 1);
 
-    if (ngx_counters_zone_portal_hold(w->portal->zone, hold, now, until)) {
+    if (ngx_counters_quota_portal_hold(w->portal->zone, hold, now, until)) {
 
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "counters_portal \"%V\": the portal answered %s to %s",
@@ -37,7 +37,7 @@ ngx_counters_hold_limit(ngx_http_counters_worker_t *w,
 
 
 void
-ngx_counters_hold_failed(ngx_http_counters_worker_t *w, const char *to,
+ngx_counters_hold_failed(ngx_counters_worker_t *w, const char *to,
     const ngx_counters_fetch_result_t *result, ngx_uint_t partly)
 {
     if (result->rc == NGX_COUNTERS_FETCH_OK) {
@@ -52,12 +52,12 @@ ngx_counters_hold_failed(ngx_http_counters_worker_t *w, const char *to,
                       "%s: %s", &w->portal->name, to, result->error);
     }
 
-    ngx_http_counters_count(w, NGX_COUNTERS_STAT_PORTAL_FAILURES, 1);
+    ngx_counters_worker_count(w, NGX_COUNTERS_STAT_PORTAL_FAILURES, 1);
 
     if (!partly
-        && ngx_counters_zone_portal_hold(w->portal->zone,
-                                         NGX_COUNTERS_BACKOFF,
-                                         ngx_http_counters_now(), 0))
+        && ngx_counters_quota_portal_hold(w->portal->zone,
+                                          NGX_COUNTERS_BACKOFF,
+                                          ngx_counters_worker_now(), 0))
     {
         ngx_counters_worker_alarm();
     }
@@ -65,7 +65,7 @@ ngx_counters_hold_failed(ngx_http_counters_worker_t *w, const char *to,
 
 
 void
-ngx_counters_hold_method(ngx_http_counters_worker_t *w,
+ngx_counters_hold_method(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, uint64_t reset_at)
 {
     uint64_t  until;
@@ -74,10 +74,11 @@ ngx_counters_hold_method(ngx_http_counters_worker_t *w,
 
     until = reset_at ? (reset_at + 1) * 1000 : 0;
 
-    ngx_http_counters_count(w, NGX_COUNTERS_STAT_OPERATING, 1);
+    ngx_counters_worker_count(w, NGX_COUNTERS_STAT_OPERATING, 1);
 
-    if (ngx_counters_zone_method_hold(w->portal->zone, key->cred, key->method,
-                                      ngx_http_counters_now(), until))
+    if (ngx_counters_limits_zone_method_hold(w->portal->zone, key->cred,
+                                             key->method,
+                                             ngx_counters_worker_now(), until))
     {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "counters_portal \"%V\": the portal answered "
@@ -89,10 +90,10 @@ ngx_counters_hold_method(ngx_http_counters_worker_t *w,
 
 
 void
-ngx_counters_hold_webhook(ngx_http_counters_worker_t *w, ngx_uint_t status)
+ngx_counters_hold_webhook(ngx_counters_worker_t *w, ngx_uint_t status)
 {
-    if (ngx_counters_zone_refused_hold(w->portal->zone,
-                                       ngx_http_counters_now()))
+    if (ngx_counters_limits_zone_refused_hold(w->portal->zone,
+                                              ngx_counters_worker_now()))
     {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "counters_portal \"%V\": the portal refuses the "
@@ -104,10 +105,10 @@ ngx_counters_hold_webhook(ngx_http_counters_worker_t *w, ngx_uint_t status)
 
 
 void
-ngx_counters_hold_good(ngx_http_counters_worker_t *w)
+ngx_counters_hold_good(ngx_counters_worker_t *w)
 {
-    if (ngx_counters_zone_portal_good(w->portal->zone,
-                                      ngx_http_counters_now()))
+    if (ngx_counters_quota_portal_good(w->portal->zone,
+                                       ngx_counters_worker_now()))
     {
         ngx_counters_worker_alarm();
     }

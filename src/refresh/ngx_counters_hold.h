@@ -20,7 +20,7 @@
  * the portal did not say, "to" what it was answered, for the log.
  */
 
-void ngx_counters_hold_limit(ngx_http_counters_worker_t *w,
+void ngx_counters_hold_limit(ngx_counters_worker_t *w,
     ngx_counters_hold_e hold, time_t retry_after, const char *to);
 
 /*
@@ -28,7 +28,7 @@ void ngx_counters_hold_limit(ngx_http_counters_worker_t *w,
  * may be due to what was asked, and is not held against the portal.
  */
 
-void ngx_counters_hold_failed(ngx_http_counters_worker_t *w, const char *to,
+void ngx_counters_hold_failed(ngx_counters_worker_t *w, const char *to,
     const ngx_counters_fetch_result_t *result, ngx_uint_t partly);
 
 /*
@@ -36,17 +36,16 @@ void ngx_counters_hold_failed(ngx_http_counters_worker_t *w, const char *to,
  * in Unix seconds, 0 if the portal did not say.
  */
 
-void ngx_counters_hold_method(ngx_http_counters_worker_t *w,
+void ngx_counters_hold_method(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, uint64_t reset_at);
 
 /* the managed webhook is refused as such */
 
-void ngx_counters_hold_webhook(ngx_http_counters_worker_t *w,
-    ngx_uint_t status);
+void ngx_counters_hold_webhook(ngx_counters_worker_t *w, ngx_uint_t status);
 
 /* the portal has answered, be it a refusal */
 
-void ngx_counters_hold_good(ngx_http_counters_worker_t *w);
+void ngx_counters_hold_good(ngx_counters_worker_t *w);
 
 
 #endif /* _NGX_COUNTERS_HOLD_H_INCLUDED_ */

@@ -20,7 +20,7 @@
 
 struct ngx_counters_inquiry_s {
     ngx_event_t                   timer;      /* while events wait */
-    ngx_http_counters_worker_t   *worker;
+    ngx_counters_worker_t        *worker;
 };
 
 
@@ -28,32 +28,32 @@ typedef struct {
     ngx_counters_post_t           post;       /* stays first */
     ngx_counters_tasks_flight_t   tasks;
     ngx_counters_users_t          users;
-} ngx_http_counters_inquiry_t;
+} ngx_counters_inquiry_call_t;
 
 
 static void ngx_counters_inquiry_timer_handler(ngx_event_t *ev);
-static ngx_int_t ngx_counters_inquiry_send(ngx_http_counters_worker_t *w,
-    ngx_http_counters_inquiry_t *in);
+static ngx_int_t ngx_counters_inquiry_send(ngx_counters_worker_t *w,
+    ngx_counters_inquiry_call_t *in);
 static u_char *ngx_counters_inquiry_write(ngx_counters_post_t *post,
     u_char *p, uint64_t user);
 static void ngx_counters_inquiry_done(ngx_counters_post_t *post,
     const ngx_counters_fetch_result_t *result);
-static void ngx_http_counters_inquiry_answer(ngx_http_counters_inquiry_t *in,
+static void ngx_counters_inquiry_answer(ngx_counters_inquiry_call_t *in,
     const ngx_counters_fetch_result_t *result);
-static void ngx_http_counters_inquiry_limit(ngx_http_counters_inquiry_t *in,
+static void ngx_counters_inquiry_limit(ngx_counters_inquiry_call_t *in,
     ngx_counters_hold_e hold, time_t retry_after);
-static ngx_int_t ngx_http_counters_inquiry_parts(
-    ngx_http_counters_inquiry_t *in, ngx_counters_reply_t *reply,
+static ngx_int_t ngx_counters_inquiry_parts(
+    ngx_counters_inquiry_call_t *in, ngx_counters_reply_t *reply,
     ngx_counters_str_t *body);
-static void ngx_http_counters_inquiry_task(ngx_http_counters_inquiry_t *in,
+static void ngx_counters_inquiry_task(ngx_counters_inquiry_call_t *in,
     ngx_uint_t n, ngx_counters_verdict_e verdict,
     const ngx_counters_str_t *result);
-static void ngx_http_counters_inquiry_failed(ngx_http_counters_inquiry_t *in);
-static void ngx_http_counters_inquiry_mark(ngx_http_counters_inquiry_t *in);
+static void ngx_counters_inquiry_failed(ngx_counters_inquiry_call_t *in);
+static void ngx_counters_inquiry_mark(ngx_counters_inquiry_call_t *in);
 
 
 ngx_int_t
-ngx_counters_inquiry_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
+ngx_counters_inquiry_init(ngx_cycle_t *cycle, ngx_counters_worker_t *w)
 {
     w->inquiry = ngx_pcalloc(cycle->pool,
                              sizeof(struct ngx_counters_inquiry_s));
@@ -79,50 +79,50 @@ ngx_counters_inquiry_timer_handler(ngx_event_t *ev)
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ev->log, 0, "counters tasks");
 
-    ngx_http_counters_participants_pump(inquiry->worker);
+    ngx_counters_inquiry_pump(inquiry->worker);
 }
 
 
 void
-ngx_counters_inquiry_event(ngx_http_counters_worker_t *w, uint64_t task,
+ngx_counters_inquiry_event(ngx_counters_worker_t *w, uint64_t task,
     ngx_uint_t deleted)
 {
     ngx_counters_zone_t  *zone;
 
     zone = w->portal->zone;
 
-    ngx_http_counters_count(w, NGX_COUNTERS_STAT_EVENTS, 1);
+    ngx_counters_worker_count(w, NGX_COUNTERS_STAT_EVENTS, 1);
 
     ngx_counters_tasks_event(zone, zone->conf.tasks ? task : 0, deleted,
-                             ngx_http_counters_now());
+                             ngx_counters_worker_now());
 
     if (!w->inquiry->timer.timer_set) {
-        ngx_http_counters_participants_pump(w);
+        ngx_counters_inquiry_pump(w);
     }
 }
 
 
 void
-ngx_http_counters_participants_pump(ngx_http_counters_worker_t *w)
+ngx_counters_inquiry_pump(ngx_counters_worker_t *w)
 {
     ngx_int_t                     rc;
     ngx_msec_t                    delay;
     ngx_counters_zone_t          *zone;
-    ngx_http_counters_inquiry_t  *in;
+    ngx_counters_inquiry_call_t  *in;
 
     zone = w->portal->zone;
 
     while (!w->closing && ngx_counters_tasks_waiting(zone)) {
 
-        in = ngx_alloc(sizeof(ngx_http_counters_inquiry_t), ngx_cycle->log);
+        in = ngx_alloc(sizeof(ngx_counters_inquiry_call_t), ngx_cycle->log);
         if (in == NULL) {
             return;
         }
 
         in->post.worker = w;
 
-        rc = ngx_counters_tasks_take(zone, ngx_http_counters_me(),
-                                     ngx_http_counters_now(), &in->tasks,
+        rc = ngx_counters_tasks_take(zone, ngx_counters_worker_me(),
+                                     ngx_counters_worker_now(), &in->tasks,
                                      &in->users, &delay);
         if (rc != NGX_OK) {
             ngx_free(in);
@@ -138,7 +138,7 @@ ngx_http_counters_participants_pump(ngx_http_counters_worker_t *w)
                        "counters events: %ui tasks, %ui users, all: %ui",
                        in->tasks.n, in->users.n, in->users.wide);
 
-        ngx_http_counters_inquiry_mark(in);
+        ngx_counters_inquiry_mark(in);
 
         if (in->tasks.n) {
 
@@ -148,7 +148,7 @@ ngx_http_counters_participants_pump(ngx_http_counters_worker_t *w)
 
             /* the portal is not to blame */
 
-            ngx_http_counters_inquiry_failed(in);
+            ngx_counters_inquiry_failed(in);
         }
 
         ngx_free(in);
@@ -157,8 +157,8 @@ ngx_http_counters_participants_pump(ngx_http_counters_worker_t *w)
 
 
 static ngx_int_t
-ngx_counters_inquiry_send(ngx_http_counters_worker_t *w,
-    ngx_http_counters_inquiry_t *in)
+ngx_counters_inquiry_send(ngx_counters_worker_t *w,
+    ngx_counters_inquiry_call_t *in)
 {
     static ngx_counters_str_t  method = ngx_counters_string("tasks.task.get");
 
@@ -176,7 +176,7 @@ static u_char *
 ngx_counters_inquiry_write(ngx_counters_post_t *post, u_char *p,
     uint64_t user)
 {
-    ngx_http_counters_inquiry_t *in = (ngx_http_counters_inquiry_t *) post;
+    ngx_counters_inquiry_call_t *in = (ngx_counters_inquiry_call_t *) post;
 
     return (in->tasks.n == 1)
            ? ngx_counters_task_params(p, in->tasks.ids[0])
@@ -188,15 +188,15 @@ static void
 ngx_counters_inquiry_done(ngx_counters_post_t *post,
     const ngx_counters_fetch_result_t *result)
 {
-    ngx_http_counters_inquiry_t *in = (ngx_http_counters_inquiry_t *) post;
+    ngx_counters_inquiry_call_t  *in = (ngx_counters_inquiry_call_t *) post;
 
-    ngx_http_counters_worker_t  *w;
+    ngx_counters_worker_t        *w;
 
     w = post->worker;
 
     if (result->rc == NGX_COUNTERS_FETCH_CLOSED) {
-        ngx_counters_tasks_back(w->portal->zone, ngx_http_counters_me(),
-                                ngx_http_counters_now());
+        ngx_counters_tasks_back(w->portal->zone, ngx_counters_worker_me(),
+                                ngx_counters_worker_now());
         ngx_free(in);
         return;
     }
@@ -205,26 +205,26 @@ ngx_counters_inquiry_done(ngx_counters_post_t *post,
     in->users.wide = 0;
 
     if (result->rc == NGX_COUNTERS_FETCH_OK) {
-        ngx_http_counters_inquiry_answer(in, result);
+        ngx_counters_inquiry_answer(in, result);
 
     } else {
         ngx_counters_hold_failed(w, "a question about tasks", result, 0);
-        ngx_http_counters_inquiry_failed(in);
+        ngx_counters_inquiry_failed(in);
     }
 
     ngx_free(in);
 
-    ngx_http_counters_participants_pump(w);
+    ngx_counters_inquiry_pump(w);
 }
 
 
 static void
-ngx_http_counters_inquiry_answer(ngx_http_counters_inquiry_t *in,
+ngx_counters_inquiry_answer(ngx_counters_inquiry_call_t *in,
     const ngx_counters_fetch_result_t *result)
 {
-    ngx_counters_str_t           body;
-    ngx_counters_reply_t         reply;
-    ngx_http_counters_worker_t  *w;
+    ngx_counters_str_t      body;
+    ngx_counters_reply_t    reply;
+    ngx_counters_worker_t  *w;
 
     w = in->post.worker;
 
@@ -236,13 +236,13 @@ ngx_http_counters_inquiry_answer(ngx_http_counters_inquiry_t *in,
     switch (reply.verdict) {
 
     case NGX_COUNTERS_REPLY_LIMIT:
-        ngx_http_counters_inquiry_limit(in, NGX_COUNTERS_LIMITED,
-                                        result->retry_after);
+        ngx_counters_inquiry_limit(in, NGX_COUNTERS_LIMITED,
+                                   result->retry_after);
         return;
 
     case NGX_COUNTERS_REPLY_OVERLOAD:
-        ngx_http_counters_inquiry_limit(in, NGX_COUNTERS_OVERLOADED,
-                                        result->retry_after);
+        ngx_counters_inquiry_limit(in, NGX_COUNTERS_OVERLOADED,
+                                   result->retry_after);
         return;
 
     case NGX_COUNTERS_REPLY_FAILED:
@@ -253,8 +253,8 @@ ngx_http_counters_inquiry_answer(ngx_http_counters_inquiry_t *in,
     default:
         ngx_counters_hold_good(w);
 
-        if (ngx_http_counters_inquiry_parts(in, &reply, &body) == NGX_OK) {
-            ngx_http_counters_inquiry_mark(in);
+        if (ngx_counters_inquiry_parts(in, &reply, &body) == NGX_OK) {
+            ngx_counters_inquiry_mark(in);
             return;
         }
 
@@ -263,22 +263,22 @@ ngx_http_counters_inquiry_answer(ngx_http_counters_inquiry_t *in,
         ngx_counters_hold_failed(w, "a question about tasks", result, 1);
     }
 
-    ngx_http_counters_inquiry_failed(in);
+    ngx_counters_inquiry_failed(in);
 }
 
 
 /* what waits is asked for again when it may be, or marks all entries */
 
 static void
-ngx_http_counters_inquiry_limit(ngx_http_counters_inquiry_t *in,
+ngx_counters_inquiry_limit(ngx_counters_inquiry_call_t *in,
     ngx_counters_hold_e hold, time_t retry_after)
 {
-    ngx_http_counters_worker_t  *w;
+    ngx_counters_worker_t  *w;
 
     w = in->post.worker;
 
-    ngx_counters_tasks_back(w->portal->zone, ngx_http_counters_me(),
-                            ngx_http_counters_now());
+    ngx_counters_tasks_back(w->portal->zone, ngx_counters_worker_me(),
+                            ngx_counters_worker_now());
 
     ngx_counters_hold_limit(w, hold, retry_after, "a question about tasks");
 }
@@ -287,7 +287,7 @@ ngx_http_counters_inquiry_limit(ngx_http_counters_inquiry_t *in,
 /* NGX_DECLINED: not one of the tasks has an answer */
 
 static ngx_int_t
-ngx_http_counters_inquiry_parts(ngx_http_counters_inquiry_t *in,
+ngx_counters_inquiry_parts(ngx_counters_inquiry_call_t *in,
     ngx_counters_reply_t *reply, ngx_counters_str_t *body)
 {
     ngx_uint_t           i;
@@ -301,7 +301,7 @@ ngx_http_counters_inquiry_parts(ngx_http_counters_inquiry_t *in,
             return NGX_DECLINED;
         }
 
-        ngx_http_counters_inquiry_task(in, 0, reply->verdict, &reply->result);
+        ngx_counters_inquiry_task(in, 0, reply->verdict, &reply->result);
         return NGX_OK;
     }
 
@@ -325,8 +325,7 @@ ngx_http_counters_inquiry_parts(ngx_http_counters_inquiry_t *in,
     }
 
     for (i = 0; i < in->tasks.n; i++) {
-        ngx_http_counters_inquiry_task(in, i, parts[i].verdict,
-                                       &parts[i].result);
+        ngx_counters_inquiry_task(in, i, parts[i].verdict, &parts[i].result);
     }
 
     return NGX_OK;
@@ -336,7 +335,7 @@ ngx_http_counters_inquiry_parts(ngx_http_counters_inquiry_t *in,
 /* a task that the webhook's owner may not see is refused, or empty */
 
 static void
-ngx_http_counters_inquiry_task(ngx_http_counters_inquiry_t *in, ngx_uint_t n,
+ngx_counters_inquiry_task(ngx_counters_inquiry_call_t *in, ngx_uint_t n,
     ngx_counters_verdict_e verdict, const ngx_counters_str_t *result)
 {
     size_t     nusers;
@@ -361,48 +360,49 @@ ngx_http_counters_inquiry_task(ngx_http_counters_inquiry_t *in, ngx_uint_t n,
     }
 
     ngx_counters_tasks_answer(in->post.worker->portal->zone,
-                              ngx_http_counters_me(), ngx_http_counters_now(),
+                              ngx_counters_worker_me(),
+                              ngx_counters_worker_now(),
                               in->tasks.ids[n], rc, users, nusers,
                               &in->users);
 }
 
 
 static void
-ngx_http_counters_inquiry_failed(ngx_http_counters_inquiry_t *in)
+ngx_counters_inquiry_failed(ngx_counters_inquiry_call_t *in)
 {
     ngx_counters_tasks_failed(in->post.worker->portal->zone,
-                              ngx_http_counters_me(), ngx_http_counters_now(),
-                              &in->users);
+                              ngx_counters_worker_me(),
+                              ngx_counters_worker_now(), &in->users);
 
-    ngx_http_counters_inquiry_mark(in);
+    ngx_counters_inquiry_mark(in);
 }
 
 
 static void
-ngx_http_counters_inquiry_mark(ngx_http_counters_inquiry_t *in)
+ngx_counters_inquiry_mark(ngx_counters_inquiry_call_t *in)
 {
-    uint64_t                     now;
-    ngx_uint_t                   n;
-    ngx_counters_zone_t         *zone;
-    ngx_http_counters_worker_t  *w;
+    uint64_t                now;
+    ngx_uint_t              n;
+    ngx_counters_zone_t    *zone;
+    ngx_counters_worker_t  *w;
 
     w = in->post.worker;
     zone = w->portal->zone;
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     if (in->users.n) {
-        n = ngx_counters_tasks_mark(zone, ngx_http_counters_me(), &in->users,
+        n = ngx_counters_ahead_mark(zone, ngx_counters_worker_me(), &in->users,
                                     now, ngx_counters_creds_has, w->creds);
 
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_EVENTS_MARKED, n);
+        ngx_counters_worker_count(w, NGX_COUNTERS_STAT_EVENTS_MARKED, n);
 
-        ngx_counters_store_stale(w, in->users.elts, in->users.n, now);
+        ngx_counters_redis_store_stale(w, in->users.elts, in->users.n, now);
 
         ngx_counters_worker_post_pump(w);
     }
 
-    if (in->users.wide && ngx_counters_zone_fade(zone, now, now)) {
+    if (in->users.wide && ngx_counters_fade(zone, now, now)) {
         ngx_counters_peers_faded(w, now);
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_EVENTS_WIDE, 1);
+        ngx_counters_worker_count(w, NGX_COUNTERS_STAT_EVENTS_WIDE, 1);
     }
 }

@@ -17,16 +17,16 @@
 /* in init_process */
 
 ngx_int_t ngx_counters_inquiry_init(ngx_cycle_t *cycle,
-    ngx_http_counters_worker_t *w);
+    ngx_counters_worker_t *w);
 
 /* an event of the portal's about a task, 0 if it does not say which */
 
-void ngx_counters_inquiry_event(ngx_http_counters_worker_t *w, uint64_t task,
+void ngx_counters_inquiry_event(ngx_counters_worker_t *w, uint64_t task,
     ngx_uint_t deleted);
 
 /* acts upon the events that wait, or sets the timer for when it is time */
 
-void ngx_http_counters_participants_pump(ngx_http_counters_worker_t *w);
+void ngx_counters_inquiry_pump(ngx_counters_worker_t *w);
 
 
 #endif /* _NGX_COUNTERS_INQUIRY_H_INCLUDED_ */

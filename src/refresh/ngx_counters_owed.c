@@ -19,18 +19,18 @@
 
 
 typedef struct {
-    ngx_queue_t                  queue;
-    ngx_http_counters_worker_t  *worker;
-    ngx_counters_owed_news_t     news;
-    ngx_uint_t                   awaited;    /* answers, to what was sent */
+    ngx_queue_t               queue;
+    ngx_counters_worker_t    *worker;
+    ngx_counters_owed_news_t  news;
+    ngx_uint_t                awaited;       /* answers, to what was sent */
 
-    unsigned                     plain:1;    /* no scripts there */
-    unsigned                     told:1;     /* only the marks are left */
-    unsigned                     early:1;    /* told before them */
-    unsigned                     failed:1;
-    unsigned                     refused:1;
+    unsigned                  plain:1;       /* no scripts there */
+    unsigned                  told:1;        /* only the marks are left */
+    unsigned                  early:1;       /* told before them */
+    unsigned                  failed:1;
+    unsigned                  refused:1;
 
-    u_char                       data[1];
+    u_char                    data[1];
 } ngx_counters_owed_item_t;
 
 
@@ -42,7 +42,7 @@ struct ngx_counters_owed_s {
 
 
 static ngx_counters_owed_item_t *ngx_counters_owed_copy(
-    ngx_http_counters_worker_t *w, ngx_counters_owed_news_t *news);
+    ngx_counters_worker_t *w, ngx_counters_owed_news_t *news);
 static u_char *ngx_counters_owed_str(u_char *p, ngx_str_t *s);
 static void ngx_counters_owed_keep(ngx_counters_owed_item_t *item);
 static ngx_int_t ngx_counters_owed_send(ngx_counters_owed_item_t *item,
@@ -78,7 +78,7 @@ static ngx_str_t  ngx_counters_owed_lua = ngx_string(
 
 
 ngx_int_t
-ngx_counters_owed_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
+ngx_counters_owed_init(ngx_cycle_t *cycle, ngx_counters_worker_t *w)
 {
     w->owed = ngx_pcalloc(cycle->pool, sizeof(ngx_counters_owed_t));
     if (w->owed == NULL) {
@@ -92,8 +92,7 @@ ngx_counters_owed_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
 
 
 void
-ngx_counters_owed_tell(ngx_http_counters_worker_t *w,
-    ngx_counters_owed_news_t *news)
+ngx_counters_owed_tell(ngx_counters_worker_t *w, ngx_counters_owed_news_t *news)
 {
     ngx_counters_owed_item_t  *item;
 
@@ -111,8 +110,7 @@ ngx_counters_owed_tell(ngx_http_counters_worker_t *w,
 
 
 static ngx_counters_owed_item_t *
-ngx_counters_owed_copy(ngx_http_counters_worker_t *w,
-    ngx_counters_owed_news_t *news)
+ngx_counters_owed_copy(ngx_counters_worker_t *w, ngx_counters_owed_news_t *news)
 {
     size_t                     len;
     u_char                    *p;
@@ -168,9 +166,9 @@ ngx_counters_owed_str(u_char *p, ngx_str_t *s)
 static void
 ngx_counters_owed_keep(ngx_counters_owed_item_t *item)
 {
-    ngx_queue_t                 *q;
-    ngx_counters_owed_t         *owed;
-    ngx_http_counters_worker_t  *w;
+    ngx_queue_t            *q;
+    ngx_counters_owed_t    *owed;
+    ngx_counters_worker_t  *w;
 
     w = item->worker;
     owed = w->owed;
@@ -198,7 +196,7 @@ ngx_counters_owed_keep(ngx_counters_owed_item_t *item)
 /* in no order: marks and news have their times */
 
 void
-ngx_counters_owed_retry(ngx_http_counters_worker_t *w)
+ngx_counters_owed_retry(ngx_counters_worker_t *w)
 {
     uint64_t                   now, until;
     ngx_queue_t               *q;
@@ -206,7 +204,7 @@ ngx_counters_owed_retry(ngx_http_counters_worker_t *w)
     ngx_counters_owed_item_t  *item;
 
     owed = w->owed;
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     while (owed->n && owed->nsent < NGX_COUNTERS_OWED_SENT) {
 
@@ -232,7 +230,7 @@ ngx_counters_owed_retry(ngx_http_counters_worker_t *w)
 
 
 void
-ngx_counters_owed_exit(ngx_http_counters_worker_t *w)
+ngx_counters_owed_exit(ngx_counters_worker_t *w)
 {
     ngx_queue_t  *q;
 
@@ -395,7 +393,7 @@ ngx_counters_owed_told_handler(void *data, ngx_int_t rc, ngx_str_t *values,
 static void
 ngx_counters_owed_settle(ngx_counters_owed_item_t *item)
 {
-    ngx_http_counters_worker_t  *w;
+    ngx_counters_worker_t  *w;
 
     w = item->worker;
     w->owed->nsent--;

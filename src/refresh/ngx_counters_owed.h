@@ -41,21 +41,20 @@ typedef struct {
 
 /* in init_process */
 
-ngx_int_t ngx_counters_owed_init(ngx_cycle_t *cycle,
-    ngx_http_counters_worker_t *w);
+ngx_int_t ngx_counters_owed_init(ngx_cycle_t *cycle, ngx_counters_worker_t *w);
 
 /* now or later; "news" is copied */
 
-void ngx_counters_owed_tell(ngx_http_counters_worker_t *w,
+void ngx_counters_owed_tell(ngx_counters_worker_t *w,
     ngx_counters_owed_news_t *news);
 
 /* does what can be done now; from the worker's tick */
 
-void ngx_counters_owed_retry(ngx_http_counters_worker_t *w);
+void ngx_counters_owed_retry(ngx_counters_worker_t *w);
 
 /* in exit_process, before Redis goes */
 
-void ngx_counters_owed_exit(ngx_http_counters_worker_t *w);
+void ngx_counters_owed_exit(ngx_counters_worker_t *w);
 
 
 #endif /* _NGX_COUNTERS_OWED_H_INCLUDED_ */

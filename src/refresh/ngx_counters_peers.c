@@ -43,27 +43,26 @@ struct ngx_counters_peers_s {
 };
 
 
-static u_char *ngx_counters_peers_begin(ngx_http_counters_worker_t *w,
-    u_char *buf);
-static ngx_int_t ngx_counters_peers_sign(ngx_http_counters_worker_t *w,
+static u_char *ngx_counters_peers_begin(ngx_counters_worker_t *w, u_char *buf);
+static ngx_int_t ngx_counters_peers_sign(ngx_counters_worker_t *w,
     u_char *buf, u_char *last, u_char *mac);
-static void ngx_counters_peers_tell(ngx_http_counters_worker_t *w,
+static void ngx_counters_peers_tell(ngx_counters_worker_t *w,
     ngx_counters_owed_news_t *news, u_char *buf, u_char *last);
 
 static void ngx_counters_peers_confirmed(void *data, uint64_t asked,
     ngx_uint_t fresh);
-static void ngx_counters_peers_look(ngx_http_counters_worker_t *w);
+static void ngx_counters_peers_look(ngx_counters_worker_t *w);
 static void ngx_counters_peers_look_handler(void *data, ngx_int_t rc,
     ngx_str_t *values, ngx_uint_t nvalues);
 
 static void ngx_counters_peers_message(void *data, ngx_str_t *message);
-static ngx_int_t ngx_counters_peers_verify(ngx_http_counters_worker_t *w,
+static ngx_int_t ngx_counters_peers_verify(ngx_counters_worker_t *w,
     ngx_str_t *message);
-static void ngx_counters_peers_hear(ngx_http_counters_worker_t *w,
+static void ngx_counters_peers_hear(ngx_counters_worker_t *w,
     ngx_counters_str_t *words);
 static void ngx_counters_peers_purge(ngx_counters_zone_t *zone,
     ngx_counters_str_t *words, uint64_t now);
-static void ngx_counters_peers_pass(ngx_http_counters_worker_t *w,
+static void ngx_counters_peers_pass(ngx_counters_worker_t *w,
     ngx_counters_str_t *words, uint64_t now);
 static ngx_int_t ngx_counters_peers_key(ngx_counters_str_t *words,
     ngx_counters_key_t *key);
@@ -78,13 +77,13 @@ static const ngx_counters_redis_listener_t  ngx_counters_peers_listener = {
 
 
 ngx_int_t
-ngx_counters_peers_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
+ngx_counters_peers_init(ngx_cycle_t *cycle, ngx_counters_worker_t *w)
 {
-    size_t                       len;
-    ngx_counters_str_t           part;
-    ngx_counters_peers_t        *peers;
-    ngx_http_counters_portal_t  *portal;
-    u_char                       digest[NGX_COUNTERS_DIGEST_LEN];
+    size_t                  len;
+    ngx_counters_str_t      part;
+    ngx_counters_peers_t   *peers;
+    ngx_counters_portal_t  *portal;
+    u_char                  digest[NGX_COUNTERS_DIGEST_LEN];
 
     portal = w->portal;
 
@@ -100,12 +99,13 @@ ngx_counters_peers_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
     part.len = NGX_COUNTERS_SECRET_LEN;
     part.data = ngx_counters_zone_secret(portal->zone);
 
-    if (ngx_counters_hmac_parts(w->hmac, &part, 1, digest) != NGX_COUNTERS_OK)
+    if (ngx_counters_key_hmac_parts(w->hmac, &part, 1,
+                                    digest) != NGX_COUNTERS_OK)
     {
         return NGX_ERROR;
     }
 
-    ngx_counters_hex(peers->node, digest, NGX_COUNTERS_PEERS_ID / 2);
+    ngx_counters_key_hex(peers->node, digest, NGX_COUNTERS_PEERS_ID / 2);
 
     len = portal->redis->prefix.len + portal->name.len;
 
@@ -127,27 +127,28 @@ ngx_counters_peers_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
         return NGX_OK;
     }
 
-    peers->channel = ngx_counters_redis_subscribe(cycle, w->links,
-                                                  portal->redis, &peers->name,
-                                                  &ngx_counters_peers_listener,
-                                                  w);
+    peers->channel = ngx_counters_redis_channel_subscribe(cycle, w->links,
+                                                          portal->redis,
+                                                          &peers->name,
+                                                   &ngx_counters_peers_listener,
+                                                          w);
 
     return peers->channel ? NGX_OK : NGX_ERROR;
 }
 
 
 void
-ngx_counters_peers_exit(ngx_http_counters_worker_t *w)
+ngx_counters_peers_exit(ngx_counters_worker_t *w)
 {
     if (w->peers && w->peers->channel) {
-        ngx_counters_redis_unsubscribe(w->peers->channel);
+        ngx_counters_redis_channel_unsubscribe(w->peers->channel);
         w->peers->channel = NULL;
     }
 }
 
 
 void
-ngx_counters_peers_tick(ngx_http_counters_worker_t *w)
+ngx_counters_peers_tick(ngx_counters_worker_t *w)
 {
     ngx_counters_peers_t  *peers;
 
@@ -174,14 +175,14 @@ ngx_counters_peers_tick(ngx_http_counters_worker_t *w)
 
 
 void
-ngx_counters_peers_refused(ngx_http_counters_worker_t *w,
+ngx_counters_peers_refused(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_owed_news_t *news)
 {
     u_char  *last;
     u_char   buf[NGX_COUNTERS_PEERS_NEWS];
 
     last = ngx_sprintf(ngx_counters_peers_begin(w, buf), "k ");
-    last = ngx_counters_hex(last, key->cred, NGX_COUNTERS_DIGEST_LEN);
+    last = ngx_counters_key_hex(last, key->cred, NGX_COUNTERS_DIGEST_LEN);
     last = ngx_sprintf(last, " %uL %uL %uL %uL %uL", (uint64_t) key->method,
                        (uint64_t) key->type, key->user, key->group, news->now);
 
@@ -192,14 +193,14 @@ ngx_counters_peers_refused(ngx_http_counters_worker_t *w,
 
 
 void
-ngx_counters_peers_revoked(ngx_http_counters_worker_t *w,
+ngx_counters_peers_revoked(ngx_counters_worker_t *w,
     const u_char *digest, ngx_counters_owed_news_t *news)
 {
     u_char  *last;
     u_char   buf[NGX_COUNTERS_PEERS_NEWS];
 
     last = ngx_sprintf(ngx_counters_peers_begin(w, buf), "r ");
-    last = ngx_counters_hex(last, digest, NGX_COUNTERS_DIGEST_LEN);
+    last = ngx_counters_key_hex(last, digest, NGX_COUNTERS_DIGEST_LEN);
     last = ngx_sprintf(last, " %uL", news->now);
 
     news->marks[news->nmarks++] = w->peers->told;
@@ -209,7 +210,7 @@ ngx_counters_peers_revoked(ngx_http_counters_worker_t *w,
 
 
 void
-ngx_counters_peers_purged(ngx_http_counters_worker_t *w, u_char kind,
+ngx_counters_peers_purged(ngx_counters_worker_t *w, u_char kind,
     uint64_t *ids, ngx_uint_t n, ngx_uint_t soft,
     ngx_counters_owed_news_t *news)
 {
@@ -233,7 +234,7 @@ ngx_counters_peers_purged(ngx_http_counters_worker_t *w, u_char kind,
 
 
 void
-ngx_counters_peers_faded(ngx_http_counters_worker_t *w, uint64_t now)
+ngx_counters_peers_faded(ngx_counters_worker_t *w, uint64_t now)
 {
     u_char                    *last;
     u_char                     buf[NGX_COUNTERS_PEERS_NEWS];
@@ -257,7 +258,7 @@ ngx_counters_peers_faded(ngx_http_counters_worker_t *w, uint64_t now)
 /* not owed: told late, these requests would count when they do not any more */
 
 void
-ngx_counters_peers_spent(ngx_http_counters_worker_t *w, ngx_uint_t n)
+ngx_counters_peers_spent(ngx_counters_worker_t *w, ngx_uint_t n)
 {
     u_char     *last;
     u_char      buf[NGX_COUNTERS_PEERS_NEWS];
@@ -268,7 +269,7 @@ ngx_counters_peers_spent(ngx_http_counters_worker_t *w, ngx_uint_t n)
     }
 
     last = ngx_sprintf(ngx_counters_peers_begin(w, buf), "t %ui %uL", n,
-                       ngx_http_counters_now());
+                       ngx_counters_worker_now());
 
     if (ngx_counters_peers_sign(w, buf, last, buf) == NGX_OK) {
         message.data = buf;
@@ -283,7 +284,7 @@ ngx_counters_peers_spent(ngx_http_counters_worker_t *w, ngx_uint_t n)
 /* room for the MAC, and the node */
 
 static u_char *
-ngx_counters_peers_begin(ngx_http_counters_worker_t *w, u_char *buf)
+ngx_counters_peers_begin(ngx_counters_worker_t *w, u_char *buf)
 {
     size_t  len;
 
@@ -297,7 +298,7 @@ ngx_counters_peers_begin(ngx_http_counters_worker_t *w, u_char *buf)
 /* over all but the MAC itself, which may be written to its place in "buf" */
 
 static ngx_int_t
-ngx_counters_peers_sign(ngx_http_counters_worker_t *w, u_char *buf,
+ngx_counters_peers_sign(ngx_counters_worker_t *w, u_char *buf,
     u_char *last, u_char *mac)
 {
     ngx_counters_str_t  parts[3];
@@ -310,19 +311,20 @@ ngx_counters_peers_sign(ngx_http_counters_worker_t *w, u_char *buf,
     parts[2].data = buf + NGX_COUNTERS_PEERS_ID;
     parts[2].len = last - parts[2].data;
 
-    if (ngx_counters_hmac_parts(w->hmac, parts, 3, digest) != NGX_COUNTERS_OK)
+    if (ngx_counters_key_hmac_parts(w->hmac, parts, 3,
+                                    digest) != NGX_COUNTERS_OK)
     {
         return NGX_ERROR;
     }
 
-    ngx_counters_hex(mac, digest, NGX_COUNTERS_PEERS_ID / 2);
+    ngx_counters_key_hex(mac, digest, NGX_COUNTERS_PEERS_ID / 2);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_counters_peers_tell(ngx_http_counters_worker_t *w,
+ngx_counters_peers_tell(ngx_counters_worker_t *w,
     ngx_counters_owed_news_t *news, u_char *buf, u_char *last)
 {
     if (ngx_counters_peers_sign(w, buf, last, buf) != NGX_OK) {
@@ -343,7 +345,7 @@ ngx_counters_peers_tell(ngx_http_counters_worker_t *w,
 static void
 ngx_counters_peers_confirmed(void *data, uint64_t asked, ngx_uint_t fresh)
 {
-    ngx_http_counters_worker_t *w = data;
+    ngx_counters_worker_t *w = data;
 
     ngx_counters_zone_t   *zone;
     ngx_counters_peers_t  *peers;
@@ -373,7 +375,7 @@ ngx_counters_peers_confirmed(void *data, uint64_t asked, ngx_uint_t fresh)
 
 
 static void
-ngx_counters_peers_look(ngx_http_counters_worker_t *w)
+ngx_counters_peers_look(ngx_counters_worker_t *w)
 {
     if (!w->peers->reading
         && ngx_counters_redis_get(w->redis, &w->peers->told, 1,
@@ -389,7 +391,7 @@ static void
 ngx_counters_peers_look_handler(void *data, ngx_int_t rc, ngx_str_t *values,
     ngx_uint_t nvalues)
 {
-    ngx_http_counters_worker_t *w = data;
+    ngx_counters_worker_t *w = data;
 
     uint64_t               told, now;
     ngx_uint_t             n;
@@ -399,7 +401,7 @@ ngx_counters_peers_look_handler(void *data, ngx_int_t rc, ngx_str_t *values,
 
     peers = w->peers;
     zone = w->portal->zone;
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     peers->reading = 0;
 
@@ -417,7 +419,9 @@ ngx_counters_peers_look_handler(void *data, ngx_int_t rc, ngx_str_t *values,
         s.len = values[0].len;
         s.data = values[0].data;
 
-        if (ngx_counters_number(&s, &told) != NGX_COUNTERS_OK || told > now) {
+        if (ngx_counters_path_number(&s,
+                                     &told) != NGX_COUNTERS_OK || told > now)
+        {
             told = now;
         }
 
@@ -442,7 +446,7 @@ ngx_counters_peers_look_handler(void *data, ngx_int_t rc, ngx_str_t *values,
 static void
 ngx_counters_peers_message(void *data, ngx_str_t *message)
 {
-    ngx_http_counters_worker_t *w = data;
+    ngx_counters_worker_t *w = data;
 
     ngx_counters_str_t  words[NGX_COUNTERS_PEERS_WORDS];
 
@@ -468,7 +472,7 @@ ngx_counters_peers_message(void *data, ngx_str_t *message)
 
 
 static ngx_int_t
-ngx_counters_peers_verify(ngx_http_counters_worker_t *w, ngx_str_t *message)
+ngx_counters_peers_verify(ngx_counters_worker_t *w, ngx_str_t *message)
 {
     ngx_counters_str_t  said, right;
     u_char              mac[NGX_COUNTERS_PEERS_ID];
@@ -486,7 +490,7 @@ ngx_counters_peers_verify(ngx_http_counters_worker_t *w, ngx_str_t *message)
     right.data = mac;
     right.len = NGX_COUNTERS_PEERS_ID;
 
-    return ngx_counters_hmac_same(w->hmac, &said, &right) ? NGX_OK
+    return ngx_counters_key_hmac_same(w->hmac, &said, &right) ? NGX_OK
                                                           : NGX_DECLINED;
 }
 
@@ -497,8 +501,7 @@ ngx_counters_peers_verify(ngx_http_counters_worker_t *w, ngx_str_t *message)
  */
 
 static void
-ngx_counters_peers_hear(ngx_http_counters_worker_t *w,
-    ngx_counters_str_t *words)
+ngx_counters_peers_hear(ngx_counters_worker_t *w, ngx_counters_str_t *words)
 {
     uint64_t              ms, now;
     ngx_counters_key_t    key;
@@ -506,25 +509,25 @@ ngx_counters_peers_hear(ngx_http_counters_worker_t *w,
     u_char                digest[NGX_COUNTERS_DIGEST_LEN];
 
     zone = w->portal->zone;
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     switch (words[0].len == 1 ? words[0].data[0] : 0) {
 
     case 'r':
-        if (ngx_counters_unhex(digest, &words[1], NGX_COUNTERS_DIGEST_LEN)
+        if (ngx_counters_key_unhex(digest, &words[1], NGX_COUNTERS_DIGEST_LEN)
             == NGX_COUNTERS_OK
-            && ngx_counters_number(&words[2], &ms) == NGX_COUNTERS_OK)
+            && ngx_counters_path_number(&words[2], &ms) == NGX_COUNTERS_OK)
         {
-            (void) ngx_counters_zone_revoke(zone, digest, ngx_min(ms, now));
+            (void) ngx_counters_refusal_revoke(zone, digest, ngx_min(ms, now));
         }
 
         break;
 
     case 'k':
         if (ngx_counters_peers_key(words, &key) == NGX_OK
-            && ngx_counters_number(&words[6], &ms) == NGX_COUNTERS_OK)
+            && ngx_counters_path_number(&words[6], &ms) == NGX_COUNTERS_OK)
         {
-            ngx_counters_zone_forget(zone, &key, ngx_min(ms, now));
+            ngx_counters_refusal_forget(zone, &key, ngx_min(ms, now));
         }
 
         break;
@@ -535,8 +538,8 @@ ngx_counters_peers_hear(ngx_http_counters_worker_t *w,
         break;
 
     case 'f':
-        if (ngx_counters_number(&words[1], &ms) == NGX_COUNTERS_OK) {
-            (void) ngx_counters_zone_fade(zone, ms, now);
+        if (ngx_counters_path_number(&words[1], &ms) == NGX_COUNTERS_OK) {
+            (void) ngx_counters_fade(zone, ms, now);
         }
 
         break;
@@ -560,7 +563,7 @@ ngx_counters_peers_purge(ngx_counters_zone_t *zone, ngx_counters_str_t *words,
     ngx_counters_str_t   s;
 
     if (words[1].len != 1
-        || ngx_counters_number(&words[3], &ms) != NGX_COUNTERS_OK)
+        || ngx_counters_path_number(&words[3], &ms) != NGX_COUNTERS_OK)
     {
         return;
     }
@@ -574,7 +577,7 @@ ngx_counters_peers_purge(ngx_counters_zone_t *zone, ngx_counters_str_t *words,
         s.data = p;
         s.len = (comma ? comma : last) - p;
 
-        if (ngx_counters_number(&s, &id) == NGX_COUNTERS_OK) {
+        if (ngx_counters_path_number(&s, &id) == NGX_COUNTERS_OK) {
             (void) ngx_counters_zone_purge(zone,
                                      words[1].data[0] == 'u' ? &id : NULL,
                                      words[1].data[0] == 'g' ? &id : NULL,
@@ -588,20 +591,20 @@ ngx_counters_peers_purge(ngx_counters_zone_t *zone, ngx_counters_str_t *words,
 
 
 static void
-ngx_counters_peers_pass(ngx_http_counters_worker_t *w,
+ngx_counters_peers_pass(ngx_counters_worker_t *w,
     ngx_counters_str_t *words, uint64_t now)
 {
     uint64_t  n, ms;
 
-    if (ngx_counters_number(&words[1], &n) != NGX_COUNTERS_OK
-        || ngx_counters_number(&words[2], &ms) != NGX_COUNTERS_OK
+    if (ngx_counters_path_number(&words[1], &n) != NGX_COUNTERS_OK
+        || ngx_counters_path_number(&words[2], &ms) != NGX_COUNTERS_OK
         || ms + NGX_COUNTERS_PEERS_LATE < now)
     {
         return;
     }
 
     for (n = ngx_min(n, NGX_COUNTERS_PEERS_SPENT); n; n--) {
-        ngx_counters_zone_passed(w->portal->zone, now);
+        ngx_counters_quota_passed(w->portal->zone, now);
     }
 }
 
@@ -613,12 +616,12 @@ ngx_counters_peers_key(ngx_counters_str_t *words, ngx_counters_key_t *key)
     ngx_counters_call_t  call;
     u_char               digest[NGX_COUNTERS_DIGEST_LEN];
 
-    if (ngx_counters_unhex(digest, &words[1], NGX_COUNTERS_DIGEST_LEN)
+    if (ngx_counters_key_unhex(digest, &words[1], NGX_COUNTERS_DIGEST_LEN)
         != NGX_COUNTERS_OK
-        || ngx_counters_number(&words[2], &method) != NGX_COUNTERS_OK
-        || ngx_counters_number(&words[3], &type) != NGX_COUNTERS_OK
-        || ngx_counters_number(&words[4], &call.user) != NGX_COUNTERS_OK
-        || ngx_counters_number(&words[5], &call.group) != NGX_COUNTERS_OK
+        || ngx_counters_path_number(&words[2], &method) != NGX_COUNTERS_OK
+        || ngx_counters_path_number(&words[3], &type) != NGX_COUNTERS_OK
+        || ngx_counters_path_number(&words[4], &call.user) != NGX_COUNTERS_OK
+        || ngx_counters_path_number(&words[5], &call.group) != NGX_COUNTERS_OK
         || method >= NGX_COUNTERS_METHODS
         || type >= NGX_COUNTERS_TYPES)
     {

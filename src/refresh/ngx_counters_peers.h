@@ -45,30 +45,29 @@ typedef struct ngx_counters_peers_s  ngx_counters_peers_t;
  * nodes on behalf of all.  NGX_ERROR is logged.
  */
 
-ngx_int_t ngx_counters_peers_init(ngx_cycle_t *cycle,
-    ngx_http_counters_worker_t *w);
+ngx_int_t ngx_counters_peers_init(ngx_cycle_t *cycle, ngx_counters_worker_t *w);
 
 /* in exit_process */
 
-void ngx_counters_peers_exit(ngx_http_counters_worker_t *w);
+void ngx_counters_peers_exit(ngx_counters_worker_t *w);
 
 /* from the worker's tick, also when the worker is leaving */
 
-void ngx_counters_peers_tick(ngx_http_counters_worker_t *w);
+void ngx_counters_peers_tick(ngx_counters_worker_t *w);
 
 /*
  * "news" comes with its marks, of which there is room for one more, its entry
  * and its time.
  */
 
-void ngx_counters_peers_refused(ngx_http_counters_worker_t *w,
+void ngx_counters_peers_refused(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_owed_news_t *news);
-void ngx_counters_peers_revoked(ngx_http_counters_worker_t *w,
+void ngx_counters_peers_revoked(ngx_counters_worker_t *w,
     const u_char *digest, ngx_counters_owed_news_t *news);
 
 /* kind is 'u', 'g' or 'a', which has no ids */
 
-void ngx_counters_peers_purged(ngx_http_counters_worker_t *w, u_char kind,
+void ngx_counters_peers_purged(ngx_counters_worker_t *w, u_char kind,
     uint64_t *ids, ngx_uint_t n, ngx_uint_t soft,
     ngx_counters_owed_news_t *news);
 
@@ -77,7 +76,7 @@ void ngx_counters_peers_purged(ngx_http_counters_worker_t *w, u_char kind,
  * Without Redis it does nothing.
  */
 
-void ngx_counters_peers_faded(ngx_http_counters_worker_t *w, uint64_t now);
+void ngx_counters_peers_faded(ngx_counters_worker_t *w, uint64_t now);
 
 /*
  * With scope=redis: n requests were sent to the portal.  Each node adds them
@@ -85,7 +84,7 @@ void ngx_counters_peers_faded(ngx_http_counters_worker_t *w, uint64_t now);
  * request or two may cross the news; the reserve is wider.
  */
 
-void ngx_counters_peers_spent(ngx_http_counters_worker_t *w, ngx_uint_t n);
+void ngx_counters_peers_spent(ngx_counters_worker_t *w, ngx_uint_t n);
 
 
 #endif /* _NGX_COUNTERS_PEERS_H_INCLUDED_ */

@@ -25,10 +25,10 @@
 #define NGX_COUNTERS_PORTAL_MAX_NAME  64
 
 
-typedef struct ngx_http_counters_portal_s  ngx_http_counters_portal_t;
+typedef struct ngx_counters_portal_s  ngx_counters_portal_t;
 
 
-struct ngx_http_counters_portal_s {
+struct ngx_counters_portal_s {
     ngx_str_t                   name;
     ngx_uint_t                  index;        /* in main conf's portals */
 

@@ -51,7 +51,7 @@ ngx_counters_post(ngx_counters_post_t *post, const ngx_counters_cred_t *cred,
     }
 
     if (n > 1) {
-        ngx_http_counters_count(post->worker, NGX_COUNTERS_STAT_BATCHES, 1);
+        ngx_counters_worker_count(post->worker, NGX_COUNTERS_STAT_BATCHES, 1);
     }
 
     ngx_counters_peers_spent(post->worker, 1);
@@ -98,7 +98,7 @@ ngx_counters_post_form(ngx_counters_post_t *post,
         body.len--;
     }
 
-    return (ngx_counters_fetch_post(ngx_http_counters_fetcher(),
+    return (ngx_counters_fetch_post(ngx_counters_worker_fetcher(),
                                     &post->worker->portal->fetch, &path,
                                     &body, ngx_counters_post_handler, post)
             != NULL)
@@ -112,7 +112,7 @@ ngx_counters_post_handler(void *data,
 {
     ngx_counters_post_t *post = data;
 
-    ngx_http_counters_worker_t  *w;
+    ngx_counters_worker_t  *w;
 
     w = post->worker;
 
@@ -124,8 +124,8 @@ ngx_counters_post_handler(void *data,
 
         /* none at all, if no connection became free in time */
 
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_PORTAL_REQUESTS,
-                                result->requests);
+        ngx_counters_worker_count(w, NGX_COUNTERS_STAT_PORTAL_REQUESTS,
+                                  result->requests);
 
         /* a redirect that was followed cost a request more */
 
@@ -139,12 +139,12 @@ ngx_counters_post_handler(void *data,
 
 
 void
-ngx_counters_post_spent(ngx_http_counters_worker_t *w, ngx_uint_t n)
+ngx_counters_post_spent(ngx_counters_worker_t *w, ngx_uint_t n)
 {
     ngx_uint_t  i;
 
     for (i = 0; i < n; i++) {
-        ngx_counters_zone_passed(w->portal->zone, ngx_http_counters_now());
+        ngx_counters_quota_passed(w->portal->zone, ngx_counters_worker_now());
     }
 
     ngx_counters_peers_spent(w, n);

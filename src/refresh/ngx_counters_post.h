@@ -20,7 +20,7 @@ typedef struct ngx_counters_post_s  ngx_counters_post_t;
 /* part of what the caller keeps until "done" is called */
 
 struct ngx_counters_post_s {
-    ngx_http_counters_worker_t  *worker;
+    ngx_counters_worker_t  *worker;
 
     /* writes the arguments as a form; "user" is the credential's own */
 
@@ -50,7 +50,7 @@ ngx_int_t ngx_counters_post(ngx_counters_post_t *post,
 
 /* "n" requests were sent for which no quota had been taken */
 
-void ngx_counters_post_spent(ngx_http_counters_worker_t *w, ngx_uint_t n);
+void ngx_counters_post_spent(ngx_counters_worker_t *w, ngx_uint_t n);
 
 
 #endif /* _NGX_COUNTERS_POST_H_INCLUDED_ */

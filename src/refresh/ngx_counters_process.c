@@ -37,10 +37,10 @@
 /* the housekeeping of a portal */
 
 typedef struct {
-    ngx_http_counters_worker_t  *worker;
-    ngx_event_t                  tick;
-    uint64_t                     swept;      /* when it was done last */
-    uint64_t                     warned;     /* last word on the capacity */
+    ngx_counters_worker_t  *worker;
+    ngx_event_t             tick;
+    uint64_t                swept;           /* when it was done last */
+    uint64_t                warned;          /* last word on the capacity */
 } ngx_counters_keeper_t;
 
 
@@ -53,12 +53,12 @@ typedef struct {
 
 static void ngx_counters_process_close_wakes(void *data);
 static ngx_int_t ngx_counters_process_portal(ngx_cycle_t *cycle,
-    ngx_http_counters_worker_t *w, ngx_http_counters_portal_t *portal);
+    ngx_counters_worker_t *w, ngx_counters_portal_t *portal);
 static ngx_int_t ngx_counters_process_keys(ngx_cycle_t *cycle,
-    ngx_http_counters_worker_t *w);
-static ngx_int_t ngx_counters_process_managed(ngx_http_counters_worker_t *w);
+    ngx_counters_worker_t *w);
+static ngx_int_t ngx_counters_process_managed(ngx_counters_worker_t *w);
 static ngx_int_t ngx_counters_process_events(ngx_cycle_t *cycle,
-    ngx_http_counters_worker_t *w);
+    ngx_counters_worker_t *w);
 static ngx_int_t ngx_counters_process_listen(ngx_cycle_t *cycle,
     ngx_counters_process_t *process);
 static void ngx_counters_process_wake_handler(ngx_event_t *ev);
@@ -134,10 +134,10 @@ ngx_int_t
 ngx_counters_process_init(ngx_cycle_t *cycle, ngx_array_t *portals,
     ngx_counters_wakes_t *wakes)
 {
-    ngx_uint_t                    i;
-    ngx_counters_process_t       *process;
-    ngx_counters_workers_t       *workers;
-    ngx_http_counters_portal_t  **portal;
+    ngx_uint_t               i;
+    ngx_counters_process_t  *process;
+    ngx_counters_workers_t  *workers;
+    ngx_counters_portal_t  **portal;
 
     process = ngx_pcalloc(cycle->pool, sizeof(ngx_counters_process_t));
     if (process == NULL) {
@@ -147,7 +147,7 @@ ngx_counters_process_init(ngx_cycle_t *cycle, ngx_array_t *portals,
     workers = &process->workers;
 
     workers->workers = ngx_pcalloc(cycle->pool, portals->nelts
-                                         * sizeof(ngx_http_counters_worker_t));
+                                         * sizeof(ngx_counters_worker_t));
     if (workers->workers == NULL) {
         return NGX_ERROR;
     }
@@ -156,7 +156,7 @@ ngx_counters_process_init(ngx_cycle_t *cycle, ngx_array_t *portals,
     workers->me.slot = ngx_worker;
     workers->wakes = wakes;
 
-    workers->fetcher = ngx_counters_fetcher_create(cycle);
+    workers->fetcher = ngx_counters_fetch_open(cycle);
     if (workers->fetcher == NULL) {
         return NGX_ERROR;
     }
@@ -187,8 +187,8 @@ ngx_counters_process_init(ngx_cycle_t *cycle, ngx_array_t *portals,
 
 
 static ngx_int_t
-ngx_counters_process_portal(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w,
-    ngx_http_counters_portal_t *portal)
+ngx_counters_process_portal(ngx_cycle_t *cycle, ngx_counters_worker_t *w,
+    ngx_counters_portal_t *portal)
 {
     w->portal = portal;
     w->dummy.fd = (ngx_socket_t) -1;
@@ -224,11 +224,11 @@ ngx_counters_process_portal(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w,
 
 
 static ngx_int_t
-ngx_counters_process_keys(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
+ngx_counters_process_keys(ngx_cycle_t *cycle, ngx_counters_worker_t *w)
 {
-    size_t                       len;
-    u_char                      *secret;
-    ngx_http_counters_portal_t  *portal;
+    size_t                  len;
+    u_char                 *secret;
+    ngx_counters_portal_t  *portal;
 
     portal = w->portal;
 
@@ -241,7 +241,7 @@ ngx_counters_process_keys(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
         len = NGX_COUNTERS_SECRET_LEN;
     }
 
-    w->hmac = ngx_counters_hmac_create(secret, len);
+    w->hmac = ngx_counters_key_hmac_create(secret, len);
     if (w->hmac == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
                       "no HMAC-SHA256 for counters_portal \"%V\"",
@@ -262,12 +262,12 @@ ngx_counters_process_keys(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
 /* every worker has the webhook, whoever has queued a call under it */
 
 static ngx_int_t
-ngx_counters_process_managed(ngx_http_counters_worker_t *w)
+ngx_counters_process_managed(ngx_counters_worker_t *w)
 {
-    ngx_counters_str_t           identity;
-    ngx_counters_cred_t          managed;
-    ngx_counters_zone_t         *zone;
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_str_t      identity;
+    ngx_counters_cred_t     managed;
+    ngx_counters_zone_t    *zone;
+    ngx_counters_portal_t  *portal;
 
     portal = w->portal;
     zone = portal->zone;
@@ -295,7 +295,7 @@ ngx_counters_process_managed(ngx_http_counters_worker_t *w)
 
 
 static ngx_int_t
-ngx_counters_process_events(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
+ngx_counters_process_events(ngx_cycle_t *cycle, ngx_counters_worker_t *w)
 {
     ngx_counters_keeper_t  *keeper;
 
@@ -352,11 +352,11 @@ ngx_counters_process_listen(ngx_cycle_t *cycle,
 void
 ngx_counters_process_exit(void)
 {
-    ngx_uint_t                   i;
-    ngx_connection_t            *c;
-    ngx_counters_process_t      *process;
-    ngx_counters_workers_t      *workers;
-    ngx_http_counters_worker_t  *w;
+    ngx_uint_t               i;
+    ngx_connection_t        *c;
+    ngx_counters_process_t  *process;
+    ngx_counters_workers_t  *workers;
+    ngx_counters_worker_t   *w;
 
     process = ngx_counters_process;
 
@@ -372,7 +372,7 @@ ngx_counters_process_exit(void)
 
     /* flights end here, and give their leases back */
 
-    ngx_counters_fetcher_destroy(workers->fetcher);
+    ngx_counters_fetch_close(workers->fetcher);
 
     for (i = 0; i < workers->nworkers; i++) {
         w = &workers->workers[i];
@@ -386,7 +386,7 @@ ngx_counters_process_exit(void)
         }
 
         ngx_counters_creds_destroy(w->creds);
-        ngx_counters_hmac_free(w->hmac);
+        ngx_counters_key_hmac_free(w->hmac);
     }
 
     c = process->wake;
@@ -421,8 +421,8 @@ ngx_counters_process_wake_handler(ngx_event_t *ev)
     }
 
     for (i = 0; i < workers->nworkers; i++) {
-        ngx_http_counters_refresh_scan(&workers->workers[i], 0);
-        ngx_http_counters_flight_pump(&workers->workers[i]);
+        ngx_counters_refresh_scan(&workers->workers[i], 0);
+        ngx_counters_flight_pump(&workers->workers[i]);
     }
 }
 
@@ -432,24 +432,23 @@ ngx_counters_process_pump_handler(ngx_event_t *ev)
 {
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ev->log, 0, "counters pump");
 
-    ngx_http_counters_flight_pump(ngx_queue_data(ev,
-                                           ngx_http_counters_worker_t, pump));
+    ngx_counters_flight_pump(ngx_queue_data(ev, ngx_counters_worker_t, pump));
 }
 
 
 static void
 ngx_counters_process_tick_handler(ngx_event_t *ev)
 {
-    uint64_t                     now;
-    ngx_counters_keeper_t       *keeper;
-    ngx_http_counters_worker_t  *w;
-    ngx_http_counters_portal_t  *portal;
+    uint64_t                now;
+    ngx_counters_keeper_t  *keeper;
+    ngx_counters_worker_t  *w;
+    ngx_counters_portal_t  *portal;
 
     keeper = ngx_queue_data(ev, ngx_counters_keeper_t, tick);
     w = keeper->worker;
     portal = w->portal;
 
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     if (ngx_exiting) {
 
@@ -468,16 +467,16 @@ ngx_counters_process_tick_handler(ngx_event_t *ev)
 
     /* the worker that had the events may have died, or left */
 
-    ngx_http_counters_participants_pump(w);
+    ngx_counters_inquiry_pump(w);
 
     if (portal->ahead) {
-        (void) ngx_counters_zone_ahead(portal->zone, ngx_http_counters_me(),
-                                       now, ngx_counters_creds_has, w->creds);
+        (void) ngx_counters_ahead(portal->zone, ngx_counters_worker_me(),
+                                  now, ngx_counters_creds_has, w->creds);
     }
 
     /* also what another has queued, who may have died */
 
-    ngx_http_counters_flight_pump(w);
+    ngx_counters_flight_pump(w);
 
     if (now >= keeper->swept + NGX_COUNTERS_TICK || now < keeper->swept) {
         ngx_counters_process_sweep(keeper, now);
@@ -491,8 +490,8 @@ ngx_counters_process_tick_handler(ngx_event_t *ev)
 static void
 ngx_counters_process_sweep(ngx_counters_keeper_t *keeper, uint64_t now)
 {
-    ngx_http_counters_worker_t  *w;
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_worker_t  *w;
+    ngx_counters_portal_t  *portal;
 
     w = keeper->worker;
     portal = w->portal;
@@ -502,7 +501,7 @@ ngx_counters_process_sweep(ngx_counters_keeper_t *keeper, uint64_t now)
     ngx_counters_owed_retry(w);
     ngx_counters_peers_tick(w);
 
-    ngx_counters_zone_expire(portal->zone, now, NGX_COUNTERS_EXPIRE);
+    ngx_counters_evict_expire(portal->zone, now, NGX_COUNTERS_EXPIRE);
     ngx_counters_creds_sweep(w->creds,
                              now - ngx_max(portal->ahead, NGX_COUNTERS_KEEP),
                              NGX_COUNTERS_CREDS, ngx_counters_process_needed,
@@ -519,9 +518,9 @@ ngx_counters_process_sweep(ngx_counters_keeper_t *keeper, uint64_t now)
 static void
 ngx_counters_process_capacity(ngx_counters_keeper_t *keeper, uint64_t now)
 {
-    ngx_counters_capacity_t      capacity;
-    ngx_counters_zone_state_t    state;
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_capacity_t    capacity;
+    ngx_counters_zone_state_t  state;
+    ngx_counters_portal_t     *portal;
 
     portal = keeper->worker->portal;
 
@@ -534,7 +533,7 @@ ngx_counters_process_capacity(ngx_counters_keeper_t *keeper, uint64_t now)
     keeper->warned = now;
 
     ngx_counters_zone_state(portal->zone, now, &state);
-    ngx_http_counters_portal_capacity(portal, &state, &capacity);
+    ngx_counters_worker_capacity(portal, &state, &capacity);
 
     if (state.active > capacity.entries) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
@@ -551,7 +550,7 @@ ngx_counters_process_capacity(ngx_counters_keeper_t *keeper, uint64_t now)
 static ngx_uint_t
 ngx_counters_process_needed(void *data, const u_char *digest)
 {
-    ngx_http_counters_worker_t *w = data;
+    ngx_counters_worker_t *w = data;
 
-    return ngx_counters_zone_pending(w->portal->zone, digest);
+    return ngx_counters_refusal_pending(w->portal->zone, digest);
 }

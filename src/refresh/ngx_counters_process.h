@@ -24,7 +24,7 @@ ngx_int_t ngx_counters_process_prepare(ngx_cycle_t *cycle,
     ngx_counters_wakes_t *wakes);
 
 /*
- * In init_process.  "portals" (ngx_http_counters_portal_t *) and "wakes" live
+ * In init_process.  "portals" (ngx_counters_portal_t *) and "wakes" live
  * as long as the cycle.
  */
 

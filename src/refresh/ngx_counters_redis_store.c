@@ -15,7 +15,7 @@
 
 
 /* nodes' clocks may differ by this, milliseconds */
-#define NGX_HTTP_COUNTERS_SKEW   1000
+#define NGX_COUNTERS_SKEW        1000
 
 /* of what is kept */
 #define NGX_COUNTERS_STATUS_OK   200
@@ -24,8 +24,8 @@
  * The entry with what forbids all of its credential, and the time of the
  * latest purge or all purges that may have been its own.
  */
-#define NGX_HTTP_COUNTERS_QUICK  3
-#define NGX_HTTP_COUNTERS_NAMES  5
+#define NGX_COUNTERS_QUICK       3
+#define NGX_COUNTERS_STORE_NAMES 5
 
 /* users that one message names */
 #define NGX_COUNTERS_STORE_USERS  (NGX_COUNTERS_OWED_MARKS - 2)
@@ -34,33 +34,35 @@
 /* Redis is being asked for one key */
 
 typedef struct {
-    ngx_http_counters_worker_t  *worker;
-    ngx_http_counters_store_pt   handler;
+    ngx_counters_worker_t       *worker;
+    ngx_counters_redis_store_pt  handler;
     ngx_counters_key_t           key;
     ngx_uint_t                   class;
     ngx_uint_t                   nnames;     /* that were asked for */
     uint64_t                     seen;       /* fetched time known already */
     u_char                       digest[NGX_COUNTERS_DIGEST_LEN];
-} ngx_http_counters_read_t;
+} ngx_counters_redis_store_read_t;
 
 
-static ngx_int_t ngx_http_counters_read_ask(ngx_http_counters_read_t *rd,
-    ngx_uint_t n);
-static void ngx_http_counters_read_handler(void *data, ngx_int_t rc,
+static ngx_int_t ngx_counters_redis_store_read_ask(
+    ngx_counters_redis_store_read_t *rd, ngx_uint_t n);
+static void ngx_counters_redis_store_read_handler(void *data, ngx_int_t rc,
     ngx_str_t *values, ngx_uint_t nvalues);
-static ngx_int_t ngx_http_counters_read_value(ngx_http_counters_read_t *rd,
+static ngx_int_t ngx_counters_redis_store_read_value(
+    ngx_counters_redis_store_read_t *rd,
     ngx_str_t *values, ngx_counters_answer_in_t *answer);
-static ngx_uint_t ngx_http_counters_marked(ngx_str_t *mark, uint64_t fetched);
-static void ngx_counters_store_purged(ngx_http_counters_worker_t *w,
+static ngx_uint_t ngx_counters_redis_store_marked(ngx_str_t *mark,
+    uint64_t fetched);
+static void ngx_counters_redis_store_purged(ngx_counters_worker_t *w,
     u_char kind, uint64_t *ids, ngx_uint_t n, ngx_uint_t soft, uint64_t now);
-static void ngx_counters_store_news(ngx_http_counters_worker_t *w,
+static void ngx_counters_redis_store_news(ngx_counters_worker_t *w,
     ngx_counters_owed_news_t *news, uint64_t now);
-static uint64_t ngx_http_counters_span(ngx_http_counters_worker_t *w);
-static u_char *ngx_http_counters_name(ngx_http_counters_worker_t *w,
+static uint64_t ngx_counters_redis_store_span(ngx_counters_worker_t *w);
+static u_char *ngx_counters_redis_store_name(ngx_counters_worker_t *w,
     u_char *p);
-static u_char *ngx_http_counters_digest_name(ngx_http_counters_worker_t *w,
+static u_char *ngx_counters_redis_store_digest_name(ngx_counters_worker_t *w,
     u_char *p, u_char kind, const u_char *digest);
-static u_char *ngx_http_counters_purge_name(ngx_http_counters_worker_t *w,
+static u_char *ngx_counters_redis_store_purge_name(ngx_counters_worker_t *w,
     u_char *p, u_char kind, uint64_t *id);
 
 
@@ -72,13 +74,13 @@ static u_char *ngx_http_counters_purge_name(ngx_http_counters_worker_t *w,
 
 /* the longest of the names above */
 
-#define ngx_http_counters_name_len(w)                                         \
+#define ngx_counters_redis_store_name_len(w)                                  \
     ((w)->portal->redis->prefix.len + (w)->portal->name.len                   \
      + sizeof(":c:") - 1 + 2 * NGX_COUNTERS_DIGEST_LEN)
 
 
 ngx_uint_t
-ngx_http_counters_store_ready(ngx_http_counters_worker_t *w)
+ngx_counters_redis_store_ready(ngx_counters_worker_t *w)
 {
     ngx_counters_redis_state_t  state;
 
@@ -93,18 +95,18 @@ ngx_http_counters_store_ready(ngx_http_counters_worker_t *w)
 
 
 ngx_int_t
-ngx_http_counters_store_read(ngx_http_counters_worker_t *w,
+ngx_counters_redis_store_read(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, uint64_t seen, ngx_uint_t class,
-    ngx_http_counters_store_pt handler)
+    ngx_counters_redis_store_pt handler)
 {
-    ngx_http_counters_read_t  *rd;
+    ngx_counters_redis_store_read_t  *rd;
 
     if (w->redis == NULL) {
         return NGX_DECLINED;
     }
 
-    rd = ngx_alloc(sizeof(ngx_http_counters_read_t)
-                   + NGX_HTTP_COUNTERS_NAMES * ngx_http_counters_name_len(w),
+    rd = ngx_alloc(sizeof(ngx_counters_redis_store_read_t)
+              + NGX_COUNTERS_STORE_NAMES * ngx_counters_redis_store_name_len(w),
                    ngx_cycle->log);
     if (rd == NULL) {
         return NGX_DECLINED;
@@ -122,72 +124,73 @@ ngx_http_counters_store_read(ngx_http_counters_worker_t *w,
         return NGX_DECLINED;
     }
 
-    if (ngx_http_counters_read_ask(rd, NGX_HTTP_COUNTERS_QUICK) != NGX_OK) {
+    if (ngx_counters_redis_store_read_ask(rd, NGX_COUNTERS_QUICK) != NGX_OK) {
         ngx_free(rd);
         return NGX_DECLINED;
     }
 
-    ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_READS, 1);
+    ngx_counters_worker_count(w, NGX_COUNTERS_STAT_REDIS_READS, 1);
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_counters_read_ask(ngx_http_counters_read_t *rd, ngx_uint_t n)
+ngx_counters_redis_store_read_ask(ngx_counters_redis_store_read_t *rd,
+    ngx_uint_t n)
 {
-    u_char                      *p;
-    ngx_str_t                    names[NGX_HTTP_COUNTERS_NAMES];
-    ngx_uint_t                   i;
-    ngx_counters_key_t          *key;
-    ngx_http_counters_worker_t  *w;
+    u_char                 *p;
+    ngx_str_t               names[NGX_COUNTERS_STORE_NAMES];
+    ngx_uint_t              i;
+    ngx_counters_key_t     *key;
+    ngx_counters_worker_t  *w;
 
     w = rd->worker;
     key = &rd->key;
     rd->nnames = n;
 
-    p = (u_char *) rd + sizeof(ngx_http_counters_read_t);
+    p = (u_char *) rd + sizeof(ngx_counters_redis_store_read_t);
 
     for (i = 0; i < n; i++) {
         names[i].data = p;
 
         if (i == 0) {
-            p = ngx_http_counters_digest_name(w, p, 'c', rd->digest);
+            p = ngx_counters_redis_store_digest_name(w, p, 'c', rd->digest);
 
         } else if (i == 1) {
-            p = ngx_http_counters_digest_name(w, p, 'r', key->cred);
+            p = ngx_counters_redis_store_digest_name(w, p, 'r', key->cred);
 
-        } else if (n == NGX_HTTP_COUNTERS_QUICK) {
-            p = ngx_http_counters_purge_name(w, p, 'l', NULL);
+        } else if (n == NGX_COUNTERS_QUICK) {
+            p = ngx_counters_redis_store_purge_name(w, p, 'l', NULL);
 
         } else if (i == 2) {
-            p = ngx_http_counters_purge_name(w, p, 'a', NULL);
+            p = ngx_counters_redis_store_purge_name(w, p, 'a', NULL);
 
         } else if (i == 3) {
-            p = ngx_http_counters_purge_name(w, p, 'u', &key->user);
+            p = ngx_counters_redis_store_purge_name(w, p, 'u', &key->user);
 
         } else {
-            p = ngx_http_counters_purge_name(w, p, 'g', &key->group);
+            p = ngx_counters_redis_store_purge_name(w, p, 'g', &key->group);
         }
 
         names[i].len = p - names[i].data;
     }
 
     return (ngx_counters_redis_get(w->redis, names, n,
-                                   ngx_http_counters_read_handler, rd)
+                                   ngx_counters_redis_store_read_handler, rd)
             == NGX_AGAIN)
            ? NGX_OK : NGX_DECLINED;
 }
 
 
 static void
-ngx_http_counters_read_handler(void *data, ngx_int_t rc, ngx_str_t *values,
-    ngx_uint_t nvalues)
+ngx_counters_redis_store_read_handler(void *data, ngx_int_t rc,
+    ngx_str_t *values, ngx_uint_t nvalues)
 {
-    ngx_http_counters_read_t *rd = data;
+    ngx_counters_redis_store_read_t *rd = data;
 
-    ngx_counters_answer_in_t     answer;
-    ngx_http_counters_worker_t  *w;
+    ngx_counters_answer_in_t  answer;
+    ngx_counters_worker_t    *w;
 
     w = rd->worker;
 
@@ -196,13 +199,13 @@ ngx_http_counters_read_handler(void *data, ngx_int_t rc, ngx_str_t *values,
 
     if (rc == NGX_OK && nvalues == rd->nnames) {
 
-        rc = ngx_http_counters_read_value(rd, values, &answer);
+        rc = ngx_counters_redis_store_read_value(rd, values, &answer);
 
         if (rc == NGX_AGAIN) {
 
             /* something was forbidden since: perhaps this */
 
-            if (ngx_http_counters_read_ask(rd, NGX_HTTP_COUNTERS_NAMES)
+            if (ngx_counters_redis_store_read_ask(rd, NGX_COUNTERS_STORE_NAMES)
                 == NGX_OK)
             {
                 return;
@@ -212,12 +215,12 @@ ngx_http_counters_read_handler(void *data, ngx_int_t rc, ngx_str_t *values,
         }
 
     } else {
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_ERRORS, 1);
+        ngx_counters_worker_count(w, NGX_COUNTERS_STAT_REDIS_ERRORS, 1);
         rc = NGX_DECLINED;
     }
 
     if (rc == NGX_OK) {
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_HITS, 1);
+        ngx_counters_worker_count(w, NGX_COUNTERS_STAT_REDIS_HITS, 1);
     }
 
     rd->handler(w, &rd->key, rd->class, (rc == NGX_OK) ? &answer : NULL);
@@ -232,19 +235,19 @@ ngx_http_counters_read_handler(void *data, ngx_int_t rc, ngx_str_t *values,
  */
 
 static ngx_int_t
-ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
-    ngx_counters_answer_in_t *answer)
+ngx_counters_redis_store_read_value(ngx_counters_redis_store_read_t *rd,
+    ngx_str_t *values, ngx_counters_answer_in_t *answer)
 {
-    uint64_t                     now;
-    ngx_uint_t                   i;
-    ngx_counters_str_t           in;
-    ngx_counters_record_t        e;
-    ngx_http_counters_worker_t  *w;
-    ngx_http_counters_portal_t  *portal;
+    uint64_t                now;
+    ngx_uint_t              i;
+    ngx_counters_str_t      in;
+    ngx_counters_record_t   e;
+    ngx_counters_worker_t  *w;
+    ngx_counters_portal_t  *portal;
 
     w = rd->worker;
     portal = w->portal;
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     if (values[0].data == NULL) {
         return NGX_DECLINED;
@@ -257,40 +260,39 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
         != NGX_COUNTERS_OK
         || e.status != NGX_COUNTERS_STATUS_OK
         || e.body.len > portal->fetch.max_body
-        || e.fetched > now + NGX_HTTP_COUNTERS_SKEW)
+        || e.fetched > now + NGX_COUNTERS_SKEW)
     {
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_REJECTED, 1);
+        ngx_counters_worker_count(w, NGX_COUNTERS_STAT_REDIS_REJECTED, 1);
         return NGX_DECLINED;
     }
 
     if (e.fetched <= rd->seen
-        || e.fetched <= ngx_counters_zone_refused(portal->zone, &rd->key)
-        || ngx_counters_freshness(now, e.fetched, e.ttl, portal->stale,
-                                  portal->stale_error, 0)
+        || e.fetched <= ngx_counters_refusal_refused(portal->zone, &rd->key)
+        || ngx_counters_policy_freshness(now, e.fetched, e.ttl, portal->stale,
+                                         portal->stale_error, 0)
            == NGX_COUNTERS_EXPIRED)
     {
         return NGX_DECLINED;
     }
 
-    if (ngx_http_counters_marked(&values[1], e.fetched)) {
+    if (ngx_counters_redis_store_marked(&values[1], e.fetched)) {
         return NGX_DECLINED;
     }
 
-    if (rd->nnames == NGX_HTTP_COUNTERS_QUICK) {
+    if (rd->nnames == NGX_COUNTERS_QUICK) {
 
         /* nodes with different clocks write the latest mark */
 
-        if (ngx_http_counters_marked(&values[2],
-                             e.fetched - ngx_min(e.fetched,
-                                                 NGX_HTTP_COUNTERS_SKEW)))
+        if (ngx_counters_redis_store_marked(&values[2],
+                             e.fetched - ngx_min(e.fetched, NGX_COUNTERS_SKEW)))
         {
             return NGX_AGAIN;
         }
 
     } else {
 
-        for (i = 2; i < NGX_HTTP_COUNTERS_NAMES; i++) {
-            if (ngx_http_counters_marked(&values[i], e.fetched)) {
+        for (i = 2; i < NGX_COUNTERS_STORE_NAMES; i++) {
+            if (ngx_counters_redis_store_marked(&values[i], e.fetched)) {
                 return NGX_DECLINED;
             }
         }
@@ -315,7 +317,7 @@ ngx_http_counters_read_value(ngx_http_counters_read_t *rd, ngx_str_t *values,
 /* a mark that cannot be read is taken as one of just now */
 
 static ngx_uint_t
-ngx_http_counters_marked(ngx_str_t *mark, uint64_t fetched)
+ngx_counters_redis_store_marked(ngx_str_t *mark, uint64_t fetched)
 {
     uint64_t            ms;
     ngx_counters_str_t  s;
@@ -327,20 +329,21 @@ ngx_http_counters_marked(ngx_str_t *mark, uint64_t fetched)
     s.len = mark->len;
     s.data = mark->data;
 
-    return ngx_counters_number(&s, &ms) != NGX_COUNTERS_OK || fetched <= ms;
+    return ngx_counters_path_number(&s,
+                                    &ms) != NGX_COUNTERS_OK || fetched <= ms;
 }
 
 
 void
-ngx_http_counters_store_save(ngx_http_counters_worker_t *w,
+ngx_counters_redis_store_save(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_answer_in_t *answer)
 {
-    u_char                      *p;
-    size_t                       len;
-    ngx_str_t                    name, value;
-    ngx_counters_record_t        e;
-    ngx_http_counters_portal_t  *portal;
-    u_char                       digest[NGX_COUNTERS_DIGEST_LEN];
+    u_char                 *p;
+    size_t                  len;
+    ngx_str_t               name, value;
+    ngx_counters_record_t   e;
+    ngx_counters_portal_t  *portal;
+    u_char                  digest[NGX_COUNTERS_DIGEST_LEN];
 
     portal = w->portal;
 
@@ -360,7 +363,7 @@ ngx_http_counters_store_save(ngx_http_counters_worker_t *w,
 
     len = ngx_counters_record_len(&e);
 
-    p = ngx_alloc(len + ngx_http_counters_name_len(w), ngx_cycle->log);
+    p = ngx_alloc(len + ngx_counters_redis_store_name_len(w), ngx_cycle->log);
     if (p == NULL) {
         return;
     }
@@ -371,7 +374,8 @@ ngx_http_counters_store_save(ngx_http_counters_worker_t *w,
     if (ngx_counters_record_encode(w->hmac, digest, &e, p) == NGX_COUNTERS_OK)
     {
         name.data = p + len;
-        name.len = ngx_http_counters_digest_name(w, name.data, 'c', digest)
+        name.len = ngx_counters_redis_store_digest_name(w, name.data, 'c',
+                                                        digest)
                    - name.data;
 
         (void) ngx_counters_redis_set(w->redis, &name, &value,
@@ -385,7 +389,7 @@ ngx_http_counters_store_save(ngx_http_counters_worker_t *w,
 
 
 void
-ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
+ngx_counters_redis_store_forget(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, uint64_t now)
 {
     ngx_counters_owed_news_t  news;
@@ -398,10 +402,10 @@ ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
         return;
     }
 
-    ngx_counters_store_news(w, &news, now);
+    ngx_counters_redis_store_news(w, &news, now);
 
     news.entry.data = room;
-    news.entry.len = ngx_http_counters_digest_name(w, room, 'c', digest)
+    news.entry.len = ngx_counters_redis_store_digest_name(w, room, 'c', digest)
                      - room;
 
     ngx_counters_peers_refused(w, key, &news);
@@ -409,7 +413,7 @@ ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
 
 
 void
-ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
+ngx_counters_redis_store_revoke(ngx_counters_worker_t *w,
     const u_char *digest, uint64_t now)
 {
     ngx_counters_owed_news_t  news;
@@ -419,10 +423,11 @@ ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
         return;
     }
 
-    ngx_counters_store_news(w, &news, now);
+    ngx_counters_redis_store_news(w, &news, now);
 
     news.marks[0].data = room;
-    news.marks[0].len = ngx_http_counters_digest_name(w, room, 'r', digest)
+    news.marks[0].len = ngx_counters_redis_store_digest_name(w, room, 'r',
+                                                             digest)
                         - room;
     news.nmarks = 1;
 
@@ -431,7 +436,7 @@ ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
 
 
 void
-ngx_http_counters_store_purge(ngx_http_counters_worker_t *w, uint64_t *user,
+ngx_counters_redis_store_purge(ngx_counters_worker_t *w, uint64_t *user,
     uint64_t *group, ngx_uint_t soft, uint64_t now)
 {
     u_char     kind;
@@ -440,12 +445,12 @@ ngx_http_counters_store_purge(ngx_http_counters_worker_t *w, uint64_t *user,
     kind = user ? 'u' : group ? 'g' : 'a';
     id = user ? user : group;
 
-    ngx_counters_store_purged(w, kind, id, id ? 1 : 0, soft, now);
+    ngx_counters_redis_store_purged(w, kind, id, id ? 1 : 0, soft, now);
 }
 
 
 void
-ngx_counters_store_stale(ngx_http_counters_worker_t *w, uint64_t *users,
+ngx_counters_redis_store_stale(ngx_counters_worker_t *w, uint64_t *users,
     ngx_uint_t n, uint64_t now)
 {
     uint64_t    ids[NGX_COUNTERS_STORE_USERS];
@@ -460,7 +465,7 @@ ngx_counters_store_stale(ngx_http_counters_worker_t *w, uint64_t *users,
         }
 
         if (nids == NGX_COUNTERS_STORE_USERS) {
-            ngx_counters_store_purged(w, 'u', ids, nids, 1, now);
+            ngx_counters_redis_store_purged(w, 'u', ids, nids, 1, now);
             nids = 0;
         }
 
@@ -468,7 +473,7 @@ ngx_counters_store_stale(ngx_http_counters_worker_t *w, uint64_t *users,
     }
 
     if (nids) {
-        ngx_counters_store_purged(w, 'u', ids, nids, 1, now);
+        ngx_counters_redis_store_purged(w, 'u', ids, nids, 1, now);
     }
 }
 
@@ -476,7 +481,7 @@ ngx_counters_store_stale(ngx_http_counters_worker_t *w, uint64_t *users,
 /* no ids: everything */
 
 static void
-ngx_counters_store_purged(ngx_http_counters_worker_t *w, u_char kind,
+ngx_counters_redis_store_purged(ngx_counters_worker_t *w, u_char kind,
     uint64_t *ids, ngx_uint_t n, ngx_uint_t soft, uint64_t now)
 {
     u_char                    *p;
@@ -489,14 +494,14 @@ ngx_counters_store_purged(ngx_http_counters_worker_t *w, u_char kind,
         return;
     }
 
-    ngx_counters_store_news(w, &news, now);
+    ngx_counters_redis_store_news(w, &news, now);
 
     for (i = 0; i < n || i == 0; i++) {
         p = room[i];
 
         news.marks[i].data = p;
-        news.marks[i].len = ngx_http_counters_purge_name(w, p, kind,
-                                                         n ? &ids[i] : NULL)
+        news.marks[i].len = ngx_counters_redis_store_purge_name(w, p, kind,
+                                                             n ? &ids[i] : NULL)
                             - p;
     }
 
@@ -505,7 +510,8 @@ ngx_counters_store_purged(ngx_http_counters_worker_t *w, u_char kind,
     p = room[i];
 
     news.marks[i].data = p;
-    news.marks[i].len = ngx_http_counters_purge_name(w, p, 'l', NULL) - p;
+    news.marks[i].len = ngx_counters_redis_store_purge_name(w, p, 'l',
+                                                            NULL) - p;
     news.nmarks = i + 1;
 
     ngx_counters_peers_purged(w, kind, ids, n, soft, &news);
@@ -513,25 +519,25 @@ ngx_counters_store_purged(ngx_http_counters_worker_t *w, u_char kind,
 
 
 static void
-ngx_counters_store_news(ngx_http_counters_worker_t *w,
+ngx_counters_redis_store_news(ngx_counters_worker_t *w,
     ngx_counters_owed_news_t *news, uint64_t now)
 {
     news->nmarks = 0;
     ngx_str_null(&news->entry);
 
     news->now = now;
-    news->px = ngx_http_counters_span(w);
+    news->px = ngx_counters_redis_store_span(w);
 }
 
 
 /* as long as any copy lasts that has been stored by now, milliseconds */
 
 static uint64_t
-ngx_http_counters_span(ngx_http_counters_worker_t *w)
+ngx_counters_redis_store_span(ngx_counters_worker_t *w)
 {
-    ngx_uint_t                   i;
-    ngx_msec_t                   ttl;
-    ngx_http_counters_portal_t  *portal;
+    ngx_uint_t              i;
+    ngx_msec_t              ttl;
+    ngx_counters_portal_t  *portal;
 
     portal = w->portal;
     ttl = 0;
@@ -540,15 +546,15 @@ ngx_http_counters_span(ngx_http_counters_worker_t *w)
         ttl = ngx_max(ttl, portal->ttl[i]);
     }
 
-    return (uint64_t) ttl + NGX_HTTP_COUNTERS_SKEW
+    return (uint64_t) ttl + NGX_COUNTERS_SKEW
            + ngx_max(portal->stale, portal->stale_error);
 }
 
 
 static u_char *
-ngx_http_counters_name(ngx_http_counters_worker_t *w, u_char *p)
+ngx_counters_redis_store_name(ngx_counters_worker_t *w, u_char *p)
 {
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_portal_t  *portal;
 
     portal = w->portal;
 
@@ -562,23 +568,23 @@ ngx_http_counters_name(ngx_http_counters_worker_t *w, u_char *p)
 
 
 static u_char *
-ngx_http_counters_digest_name(ngx_http_counters_worker_t *w, u_char *p,
+ngx_counters_redis_store_digest_name(ngx_counters_worker_t *w, u_char *p,
     u_char kind, const u_char *digest)
 {
-    p = ngx_http_counters_name(w, p);
+    p = ngx_counters_redis_store_name(w, p);
 
     *p++ = kind;
     *p++ = ':';
 
-    return ngx_counters_hex(p, digest, NGX_COUNTERS_DIGEST_LEN);
+    return ngx_counters_key_hex(p, digest, NGX_COUNTERS_DIGEST_LEN);
 }
 
 
 static u_char *
-ngx_http_counters_purge_name(ngx_http_counters_worker_t *w, u_char *p,
+ngx_counters_redis_store_purge_name(ngx_counters_worker_t *w, u_char *p,
     u_char kind, uint64_t *id)
 {
-    p = ngx_http_counters_name(w, p);
+    p = ngx_counters_redis_store_name(w, p);
 
     *p++ = 'p';
     *p++ = ':';

@@ -31,32 +31,32 @@
  * newer than what was known and gone after the call; NULL: there is none.
  */
 
-typedef void (*ngx_http_counters_store_pt)(ngx_http_counters_worker_t *w,
+typedef void (*ngx_counters_redis_store_pt)(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_uint_t class,
     ngx_counters_answer_in_t *answer);
 
 
 /* whether Redis can be asked now */
 
-ngx_uint_t ngx_http_counters_store_ready(ngx_http_counters_worker_t *w);
+ngx_uint_t ngx_counters_redis_store_ready(ngx_counters_worker_t *w);
 
 /* NGX_OK when Redis is being asked, NGX_DECLINED when not */
 
-ngx_int_t ngx_http_counters_store_read(ngx_http_counters_worker_t *w,
+ngx_int_t ngx_counters_redis_store_read(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, uint64_t seen, ngx_uint_t class,
-    ngx_http_counters_store_pt handler);
+    ngx_counters_redis_store_pt handler);
 
-void ngx_http_counters_store_save(ngx_http_counters_worker_t *w,
+void ngx_counters_redis_store_save(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_answer_in_t *answer);
 
 /* one entry, after the portal has refused the call; other nodes drop it too */
 
-void ngx_http_counters_store_forget(ngx_http_counters_worker_t *w,
+void ngx_counters_redis_store_forget(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, uint64_t now);
 
 /* all that a credential owns, and the same on the other nodes */
 
-void ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
+void ngx_counters_redis_store_revoke(ngx_counters_worker_t *w,
     const u_char *digest, uint64_t now);
 
 /*
@@ -65,12 +65,12 @@ void ngx_http_counters_store_revoke(ngx_http_counters_worker_t *w,
  * one has done in its own.
  */
 
-void ngx_http_counters_store_purge(ngx_http_counters_worker_t *w,
+void ngx_counters_redis_store_purge(ngx_counters_worker_t *w,
     uint64_t *user, uint64_t *group, ngx_uint_t soft, uint64_t now);
 
 /* the same, softly, for users of whom an event tells: sorted, with repeats */
 
-void ngx_counters_store_stale(ngx_http_counters_worker_t *w,
+void ngx_counters_redis_store_stale(ngx_counters_worker_t *w,
     uint64_t *users, ngx_uint_t n, uint64_t now);
 
 

@@ -16,54 +16,54 @@
 #define NGX_COUNTERS_BUCKETS     256       /* of waiters, by key hash */
 
 /* beyond the Redis timeout, for a lease while Redis is asked */
-#define NGX_HTTP_COUNTERS_LEASE  1000
+#define NGX_COUNTERS_LEASE       1000
 
 /* between two lines of the log about no more room, milliseconds */
-#define NGX_HTTP_COUNTERS_FULL   10000
+#define NGX_COUNTERS_FULL        10000
 
 
 struct ngx_counters_waiters_s {
-    ngx_queue_t                  buckets[NGX_COUNTERS_BUCKETS];
-    ngx_uint_t                   n;
-    ngx_event_t                  poll;       /* while there are any */
-    uint64_t                     full;       /* last word on no more room */
-    ngx_http_counters_worker_t  *worker;
+    ngx_queue_t             buckets[NGX_COUNTERS_BUCKETS];
+    ngx_uint_t              n;
+    ngx_event_t             poll;            /* while there are any */
+    uint64_t                full;            /* last word on no more room */
+    ngx_counters_worker_t  *worker;
 };
 
 
-static ngx_int_t ngx_counters_refresh_view(ngx_http_counters_worker_t *w,
+static ngx_int_t ngx_counters_refresh_view(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_pool_t *pool);
-static ngx_int_t ngx_counters_refresh_acquire(ngx_http_counters_worker_t *w,
+static ngx_int_t ngx_counters_refresh_acquire(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_uint_t check, uint64_t now);
-static void ngx_http_counters_ask(ngx_http_counters_worker_t *w,
+static void ngx_counters_refresh_ask(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_counters_class_e class);
-static ngx_int_t ngx_http_counters_keep(ngx_http_counters_worker_t *w,
+static ngx_int_t ngx_counters_refresh_keep_cred(ngx_counters_worker_t *w,
     ngx_counters_key_t *key);
-static void ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
+static void ngx_counters_refresh_read_handler(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_uint_t class,
     ngx_counters_answer_in_t *answer);
-static void ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
+static void ngx_counters_refresh_enqueue(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_class_e class);
-static void ngx_http_counters_full(ngx_http_counters_worker_t *w,
+static void ngx_counters_refresh_full(ngx_counters_worker_t *w,
     ngx_int_t rc, uint64_t now);
-static void ngx_http_counters_scan(ngx_http_counters_worker_t *w,
+static void ngx_counters_refresh_scan_bucket(ngx_counters_worker_t *w,
     ngx_queue_t *bucket, ngx_uint_t check);
-static ngx_uint_t ngx_http_counters_settled(ngx_counters_waiter_t *waiter);
-static void ngx_http_counters_check(ngx_http_counters_worker_t *w,
+static ngx_uint_t ngx_counters_refresh_settled(ngx_counters_waiter_t *waiter);
+static void ngx_counters_refresh_check(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_uint_t check);
-static void ngx_http_counters_done(ngx_http_counters_worker_t *w,
+static void ngx_counters_refresh_done(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_counters_answer_in_t *answer);
-static ngx_int_t ngx_http_counters_view(ngx_http_counters_worker_t *w,
+static ngx_int_t ngx_counters_refresh_view_answer(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_counters_answer_in_t *answer);
 static void ngx_counters_refresh_poll_handler(ngx_event_t *ev);
 
 
-#define ngx_http_counters_bucket(w, key)                                      \
+#define ngx_counters_refresh_bucket(w, key)                                   \
     &(w)->waiters->buckets[ngx_counters_key_hash(key) % NGX_COUNTERS_BUCKETS]
 
 
 ngx_int_t
-ngx_counters_refresh_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
+ngx_counters_refresh_init(ngx_cycle_t *cycle, ngx_counters_worker_t *w)
 {
     ngx_uint_t               i;
     ngx_counters_waiters_t  *waiters;
@@ -88,7 +88,7 @@ ngx_counters_refresh_init(ngx_cycle_t *cycle, ngx_http_counters_worker_t *w)
 
 
 ngx_int_t
-ngx_http_counters_refresh_look(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_look(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter)
 {
     ngx_int_t  rc;
@@ -102,7 +102,7 @@ ngx_http_counters_refresh_look(ngx_http_counters_worker_t *w,
 
 
 ngx_int_t
-ngx_counters_refresh_peek(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_peek(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter)
 {
     return ngx_counters_refresh_view(w, waiter, NULL);
@@ -112,28 +112,28 @@ ngx_counters_refresh_peek(ngx_http_counters_worker_t *w,
 /* whether what is forced may be asked for matters of fresh entries too */
 
 static ngx_int_t
-ngx_counters_refresh_view(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_view(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_pool_t *pool)
 {
     return waiter->bypass
            ? ngx_counters_zone_look(w->portal->zone, &waiter->key,
-                                    ngx_http_counters_now(), pool,
+                                    ngx_counters_worker_now(), pool,
                                     &waiter->view)
            : ngx_counters_zone_lookup(w->portal->zone, &waiter->key,
-                                      ngx_http_counters_now(), pool,
+                                      ngx_counters_worker_now(), pool,
                                       &waiter->view);
 }
 
 
 ngx_int_t
-ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_background(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter)
 {
     uint64_t            now;
     ngx_int_t           rc;
     ngx_counters_ask_t  ask;
 
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     if (ngx_counters_creds_keep(w->creds, waiter->key.cred, waiter->cred, now,
                                 0)
@@ -143,19 +143,19 @@ ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
     }
 
     ask.class = NGX_COUNTERS_STALE;
-    ask.lease = w->portal->fetch.timeout + NGX_HTTP_COUNTERS_LEASE;
+    ask.lease = w->portal->fetch.timeout + NGX_COUNTERS_LEASE;
     ask.seen = waiter->view.fetched;
     ask.wait = 0;
     ask.check = 0;
     ask.force = 0;
 
-    rc = ngx_counters_zone_acquire(w->portal->zone, &waiter->key,
-                                   ngx_http_counters_me(), &ask, now);
+    rc = ngx_counters_lease_acquire(w->portal->zone, &waiter->key,
+                                    ngx_counters_worker_me(), &ask, now);
 
     if (rc == NGX_OK) {
         waiter->force = 0;
         waiter->seen = waiter->view.fetched;
-        ngx_http_counters_ask(w, waiter, NGX_COUNTERS_STALE);
+        ngx_counters_refresh_ask(w, waiter, NGX_COUNTERS_STALE);
     }
 
     return (rc == NGX_ERROR || rc == NGX_BUSY) ? NGX_DECLINED : NGX_OK;
@@ -163,14 +163,14 @@ ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
 
 
 ngx_int_t
-ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_wait(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter)
 {
     uint64_t                 now;
     ngx_int_t                rc;
     ngx_counters_waiters_t  *waiters;
 
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     rc = ngx_counters_refresh_acquire(w, waiter, 0, now);
 
@@ -179,7 +179,7 @@ ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
     }
 
     if (rc == NGX_ERROR || rc == NGX_BUSY) {
-        ngx_http_counters_full(w, rc, now);
+        ngx_counters_refresh_full(w, rc, now);
 
         /* what cannot be kept is passed on, if somebody can and quota is */
 
@@ -189,18 +189,18 @@ ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
     }
 
     waiter->waiting = 1;
-    ngx_queue_insert_tail(ngx_http_counters_bucket(w, &waiter->key),
+    ngx_queue_insert_tail(ngx_counters_refresh_bucket(w, &waiter->key),
                           &waiter->queue);
 
     waiters = w->waiters;
 
     if (waiters->n++ == 0 && !waiters->poll.timer_set) {
-        ngx_add_timer(&waiters->poll, NGX_HTTP_COUNTERS_POLL);
+        ngx_add_timer(&waiters->poll, NGX_COUNTERS_POLL);
     }
 
     if (rc == NGX_OK) {
         waiter->leader = 1;
-        ngx_http_counters_ask(w, waiter, NGX_COUNTERS_WAITING);
+        ngx_counters_refresh_ask(w, waiter, NGX_COUNTERS_WAITING);
 
     } else {
         /* its class may have risen */
@@ -212,25 +212,25 @@ ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
 
 
 static ngx_int_t
-ngx_counters_refresh_acquire(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_acquire(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_uint_t check, uint64_t now)
 {
     ngx_counters_ask_t  ask;
 
     ask.class = NGX_COUNTERS_WAITING;
-    ask.lease = w->portal->fetch.timeout + NGX_HTTP_COUNTERS_LEASE;
+    ask.lease = w->portal->fetch.timeout + NGX_COUNTERS_LEASE;
     ask.seen = waiter->seen;
     ask.wait = 1;
     ask.check = check;
     ask.force = waiter->bypass;
 
-    return ngx_counters_zone_acquire(w->portal->zone, &waiter->key,
-                                     ngx_http_counters_me(), &ask, now);
+    return ngx_counters_lease_acquire(w->portal->zone, &waiter->key,
+                                      ngx_counters_worker_me(), &ask, now);
 }
 
 
 void
-ngx_http_counters_refresh_leave(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_leave(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter)
 {
     ngx_counters_waiters_t  *waiters;
@@ -251,38 +251,38 @@ ngx_http_counters_refresh_leave(ngx_http_counters_worker_t *w,
 
 
 void
-ngx_counters_refresh_keep(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_keep(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter)
 {
     (void) ngx_counters_creds_keep(w->creds, waiter->key.cred, waiter->cred,
-                                   ngx_http_counters_now(), 0);
+                                   ngx_counters_worker_now(), 0);
 }
 
 
 ngx_uint_t
-ngx_counters_refresh_ready(ngx_http_counters_worker_t *w)
+ngx_counters_refresh_ready(ngx_counters_worker_t *w)
 {
-    return ngx_http_counters_store_ready(w);
+    return ngx_counters_redis_store_ready(w);
 }
 
 
 /* the lease is ours: Redis first, unless the portal's own word is wanted */
 
 static void
-ngx_http_counters_ask(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_ask(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_counters_class_e class)
 {
     if (!waiter->force
-        && ngx_http_counters_store_read(w, &waiter->key, waiter->seen, class,
-                                        ngx_http_counters_read_handler)
+        && ngx_counters_redis_store_read(w, &waiter->key, waiter->seen, class,
+                                         ngx_counters_refresh_read_handler)
            == NGX_OK)
     {
         return;
     }
 
-    (void) ngx_http_counters_keep(w, &waiter->key);
+    (void) ngx_counters_refresh_keep_cred(w, &waiter->key);
 
-    ngx_http_counters_enqueue(w, &waiter->key, class);
+    ngx_counters_refresh_enqueue(w, &waiter->key, class);
 }
 
 
@@ -292,12 +292,13 @@ ngx_http_counters_ask(ngx_http_counters_worker_t *w,
  */
 
 static ngx_int_t
-ngx_http_counters_keep(ngx_http_counters_worker_t *w, ngx_counters_key_t *key)
+ngx_counters_refresh_keep_cred(ngx_counters_worker_t *w,
+    ngx_counters_key_t *key)
 {
     ngx_queue_t            *q, *bucket;
     ngx_counters_waiter_t  *waiter;
 
-    bucket = ngx_http_counters_bucket(w, key);
+    bucket = ngx_counters_refresh_bucket(w, key);
 
     for (q = ngx_queue_head(bucket);
          q != ngx_queue_sentinel(bucket);
@@ -308,7 +309,7 @@ ngx_http_counters_keep(ngx_http_counters_worker_t *w, ngx_counters_key_t *key)
         if (ngx_memcmp(&waiter->key, key, sizeof(ngx_counters_key_t)) == 0) {
             return ngx_counters_creds_keep(w->creds, key->cred,
                                            waiter->cred,
-                                           ngx_http_counters_now(), 0);
+                                           ngx_counters_worker_now(), 0);
         }
     }
 
@@ -320,28 +321,29 @@ ngx_http_counters_keep(ngx_http_counters_worker_t *w, ngx_counters_key_t *key)
 /* newer than what is known, or nothing */
 
 static void
-ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_read_handler(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_uint_t class,
     ngx_counters_answer_in_t *answer)
 {
     ngx_counters_view_t  view;
 
     if (answer || w->closing) {
-        ngx_http_counters_refresh_finish(w, key, answer);
+        ngx_counters_refresh_finish(w, key, answer);
         return;
     }
 
     (void) ngx_counters_zone_lookup(w->portal->zone, key,
-                                    ngx_http_counters_now(), NULL, &view);
+                                    ngx_counters_worker_now(), NULL, &view);
 
     if ((view.hold == NGX_COUNTERS_OPEN || view.hold == NGX_COUNTERS_LIMITED)
-        && ngx_http_counters_keep(w, key) == NGX_OK)
+        && ngx_counters_refresh_keep_cred(w, key) == NGX_OK)
     {
-        ngx_http_counters_enqueue(w, key, class);
+        ngx_counters_refresh_enqueue(w, key, class);
 
         if (view.hold == NGX_COUNTERS_LIMITED) {
             /* for longer, it may be, than those who wait will */
-            ngx_http_counters_scan(w, ngx_http_counters_bucket(w, key), 0);
+            ngx_counters_refresh_scan_bucket(w,
+                                        ngx_counters_refresh_bucket(w, key), 0);
         }
 
         return;
@@ -349,26 +351,26 @@ ngx_http_counters_read_handler(ngx_http_counters_worker_t *w,
 
     /* nobody waits any more, or the portal is not asked either */
 
-    ngx_http_counters_refresh_finish(w, key, NULL);
-    ngx_http_counters_scan(w, ngx_http_counters_bucket(w, key), 0);
+    ngx_counters_refresh_finish(w, key, NULL);
+    ngx_counters_refresh_scan_bucket(w, ngx_counters_refresh_bucket(w, key), 0);
 }
 
 
 static void
-ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_enqueue(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_class_e class)
 {
     uint64_t   now;
     ngx_int_t  rc;
 
     ngx_time_update();
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
-    rc = ngx_counters_zone_enqueue(w->portal->zone, key,
-                                   ngx_http_counters_me(), class, 0, now);
+    rc = ngx_counters_lease_enqueue(w->portal->zone, key,
+                                    ngx_counters_worker_me(), class, 0, now);
 
     if (rc == NGX_BUSY) {
-        ngx_http_counters_full(w, rc, now);
+        ngx_counters_refresh_full(w, rc, now);
     }
 
     ngx_counters_worker_post_pump(w);
@@ -378,14 +380,13 @@ ngx_http_counters_enqueue(ngx_http_counters_worker_t *w,
 /* nobody reads a line for each request that finds it so */
 
 static void
-ngx_http_counters_full(ngx_http_counters_worker_t *w, ngx_int_t rc,
-    uint64_t now)
+ngx_counters_refresh_full(ngx_counters_worker_t *w, ngx_int_t rc, uint64_t now)
 {
     uint64_t  *full;
 
     full = &w->waiters->full;
 
-    if (now >= *full && now < *full + NGX_HTTP_COUNTERS_FULL) {
+    if (now >= *full && now < *full + NGX_COUNTERS_FULL) {
         return;
     }
 
@@ -401,7 +402,7 @@ ngx_http_counters_full(ngx_http_counters_worker_t *w, ngx_int_t rc,
 
 
 void
-ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_finish(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_answer_in_t *answer)
 {
     uint64_t                wake;
@@ -409,13 +410,13 @@ ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
     ngx_queue_t             done, *q, *next, *bucket;
     ngx_counters_waiter_t  *waiter;
 
-    wake = ngx_counters_zone_finish(w->portal->zone, key,
-                                    ngx_http_counters_me(), answer,
-                                    ngx_http_counters_now(), &stored);
+    wake = ngx_counters_lease_finish(w->portal->zone, key,
+                                     ngx_counters_worker_me(), answer,
+                                     ngx_counters_worker_now(), &stored);
 
     ngx_queue_init(&done);
 
-    bucket = ngx_http_counters_bucket(w, key);
+    bucket = ngx_counters_refresh_bucket(w, key);
 
     for (q = ngx_queue_head(bucket);
          q != ngx_queue_sentinel(bucket);
@@ -431,7 +432,7 @@ ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
     }
 
     if (wake) {
-        ngx_http_counters_wake(wake);
+        ngx_counters_worker_wake(wake);
     }
 
     /* answering one may take others out of the list, or end them */
@@ -447,7 +448,7 @@ ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
             continue;
         }
 
-        ngx_http_counters_done(w, waiter, answer);
+        ngx_counters_refresh_done(w, waiter, answer);
     }
 }
 
@@ -455,13 +456,13 @@ ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
 /* "answer": for when the zone could not keep it */
 
 static void
-ngx_http_counters_done(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_done(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_counters_answer_in_t *answer)
 {
-    ngx_http_counters_refresh_leave(w, waiter);
+    ngx_counters_refresh_leave(w, waiter);
 
-    if (ngx_http_counters_refresh_look(w, waiter) != NGX_OK && answer) {
-        (void) ngx_http_counters_view(w, waiter, answer);
+    if (ngx_counters_refresh_look(w, waiter) != NGX_OK && answer) {
+        (void) ngx_counters_refresh_view_answer(w, waiter, answer);
     }
 
     waiter->done(waiter);
@@ -469,17 +470,17 @@ ngx_http_counters_done(ngx_http_counters_worker_t *w,
 
 
 static ngx_int_t
-ngx_http_counters_view(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_view_answer(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_counters_answer_in_t *answer)
 {
-    u_char                      *p;
-    uint64_t                     now;
-    ngx_counters_view_t         *view;
-    ngx_http_counters_portal_t  *portal;
+    u_char                 *p;
+    uint64_t                now;
+    ngx_counters_view_t    *view;
+    ngx_counters_portal_t  *portal;
 
     view = &waiter->view;
     portal = w->portal;
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     p = ngx_pnalloc(waiter->pool, answer->headers.len + answer->body.len);
     if (p == NULL) {
@@ -494,9 +495,10 @@ ngx_http_counters_view(ngx_http_counters_worker_t *w,
 
     /* what comes from Redis may be old */
 
-    view->fresh = ngx_counters_freshness(now, answer->fetched, answer->ttl,
-                                         portal->stale, portal->stale_error,
-                                         0);
+    view->fresh = ngx_counters_policy_freshness(now, answer->fetched,
+                                                answer->ttl,
+                                                portal->stale,
+                                                portal->stale_error, 0);
 
     view->headers.data = p;
     view->headers.len = answer->headers.len;
@@ -511,19 +513,19 @@ ngx_http_counters_view(ngx_http_counters_worker_t *w,
 
 
 void
-ngx_http_counters_refresh_scan(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_scan(ngx_counters_worker_t *w,
     ngx_uint_t check)
 {
     ngx_uint_t  i;
 
     for (i = 0; i < NGX_COUNTERS_BUCKETS && w->waiters->n; i++) {
-        ngx_http_counters_scan(w, &w->waiters->buckets[i], check);
+        ngx_counters_refresh_scan_bucket(w, &w->waiters->buckets[i], check);
     }
 }
 
 
 static void
-ngx_http_counters_scan(ngx_http_counters_worker_t *w, ngx_queue_t *bucket,
+ngx_counters_refresh_scan_bucket(ngx_counters_worker_t *w, ngx_queue_t *bucket,
     ngx_uint_t check)
 {
     ngx_queue_t             todo, *q;
@@ -544,19 +546,19 @@ ngx_http_counters_scan(ngx_http_counters_worker_t *w, ngx_queue_t *bucket,
         ngx_queue_remove(q);
         ngx_queue_insert_tail(bucket, q);
 
-        ngx_http_counters_check(w, waiter, check);
+        ngx_counters_refresh_check(w, waiter, check);
     }
 }
 
 
 static void
-ngx_http_counters_check(ngx_http_counters_worker_t *w,
+ngx_counters_refresh_check(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter, ngx_uint_t check)
 {
     (void) ngx_counters_refresh_peek(w, waiter);
 
-    if (ngx_http_counters_settled(waiter)) {
-        ngx_http_counters_done(w, waiter, NULL);
+    if (ngx_counters_refresh_settled(waiter)) {
+        ngx_counters_refresh_done(w, waiter, NULL);
         return;
     }
 
@@ -565,11 +567,11 @@ ngx_http_counters_check(ngx_http_counters_worker_t *w,
     }
 
     if (ngx_counters_refresh_acquire(w, waiter, check,
-                                     ngx_http_counters_now())
+                                     ngx_counters_worker_now())
         == NGX_OK)
     {
         waiter->leader = 1;
-        ngx_http_counters_ask(w, waiter, NGX_COUNTERS_WAITING);
+        ngx_counters_refresh_ask(w, waiter, NGX_COUNTERS_WAITING);
     }
 }
 
@@ -577,7 +579,7 @@ ngx_http_counters_check(ngx_http_counters_worker_t *w,
 /* whether there is something to answer with, or nothing to wait for */
 
 static ngx_uint_t
-ngx_http_counters_settled(ngx_counters_waiter_t *waiter)
+ngx_counters_refresh_settled(ngx_counters_waiter_t *waiter)
 {
     ngx_counters_view_t  *view;
 
@@ -631,9 +633,9 @@ ngx_counters_refresh_poll_handler(ngx_event_t *ev)
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ev->log, 0,
                    "counters poll, %ui waiting", waiters->n);
 
-    ngx_http_counters_refresh_scan(waiters->worker, 1);
+    ngx_counters_refresh_scan(waiters->worker, 1);
 
     if (waiters->n && !ev->timer_set) {
-        ngx_add_timer(ev, NGX_HTTP_COUNTERS_POLL);
+        ngx_add_timer(ev, NGX_COUNTERS_POLL);
     }
 }

@@ -54,7 +54,7 @@ struct ngx_counters_waiter_s {
 /* in init_process */
 
 ngx_int_t ngx_counters_refresh_init(ngx_cycle_t *cycle,
-    ngx_http_counters_worker_t *w);
+    ngx_counters_worker_t *w);
 
 /*
  * Fills the view with what the zone has.  NGX_OK, NGX_DECLINED when that is
@@ -62,9 +62,9 @@ ngx_int_t ngx_counters_refresh_init(ngx_cycle_t *cycle,
  * without the strings.
  */
 
-ngx_int_t ngx_http_counters_refresh_look(ngx_http_counters_worker_t *w,
+ngx_int_t ngx_counters_refresh_look(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter);
-ngx_int_t ngx_counters_refresh_peek(ngx_http_counters_worker_t *w,
+ngx_int_t ngx_counters_refresh_peek(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter);
 
 /*
@@ -72,7 +72,7 @@ ngx_int_t ngx_counters_refresh_peek(ngx_http_counters_worker_t *w,
  * when it is under way, NGX_DECLINED when not.
  */
 
-ngx_int_t ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
+ngx_int_t ngx_counters_refresh_background(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter);
 
 /*
@@ -82,22 +82,22 @@ ngx_int_t ngx_http_counters_refresh_background(ngx_http_counters_worker_t *w,
  * NGX_ERROR when the zone has no room and the waiter must not be answered.
  */
 
-ngx_int_t ngx_http_counters_refresh_wait(ngx_http_counters_worker_t *w,
+ngx_int_t ngx_counters_refresh_wait(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter);
 
 /* takes a waiter out again; harmless if it is not parked */
 
-void ngx_http_counters_refresh_leave(ngx_http_counters_worker_t *w,
+void ngx_counters_refresh_leave(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter);
 
 /* the credential will be needed, though nothing is asked for now */
 
-void ngx_counters_refresh_keep(ngx_http_counters_worker_t *w,
+void ngx_counters_refresh_keep(ngx_counters_worker_t *w,
     ngx_counters_waiter_t *waiter);
 
 /* whether there is Redis to be asked now */
 
-ngx_uint_t ngx_counters_refresh_ready(ngx_http_counters_worker_t *w);
+ngx_uint_t ngx_counters_refresh_ready(ngx_counters_worker_t *w);
 
 
 /*
@@ -106,15 +106,14 @@ ngx_uint_t ngx_counters_refresh_ready(ngx_http_counters_worker_t *w);
  * are alive.
  */
 
-void ngx_http_counters_refresh_scan(ngx_http_counters_worker_t *w,
-    ngx_uint_t check);
+void ngx_counters_refresh_scan(ngx_counters_worker_t *w, ngx_uint_t check);
 
 /*
  * A refresh of this worker has ended: keeps the answer (NULL: none), answers
  * those who wait for it and wakes the other workers that have such.
  */
 
-void ngx_http_counters_refresh_finish(ngx_http_counters_worker_t *w,
+void ngx_counters_refresh_finish(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_answer_in_t *answer);
 
 

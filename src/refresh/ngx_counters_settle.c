@@ -30,47 +30,47 @@
 
 
 /* flights */
-static void ngx_counters_settle_lost(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_lost(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result);
-static void ngx_counters_settle_limit(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_limit(ngx_counters_worker_t *w,
     ngx_counters_verdict_e verdict, time_t retry_after);
-static void ngx_counters_settle_single(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_single(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
     ngx_counters_reply_t *reply);
-static void ngx_counters_settle_single_failed(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_single_failed(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result);
-static void ngx_counters_settle_batch(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_batch(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
     ngx_counters_reply_t *reply);
-static void ngx_counters_settle_batch_failed(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_batch_failed(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result);
-static void ngx_counters_settle_parts(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_parts(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
     ngx_counters_part_t *parts);
-static void ngx_counters_settle_part(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_part(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, ngx_uint_t n, ngx_counters_part_t *part,
     const ngx_counters_fetch_result_t *result);
 static ngx_uint_t ngx_counters_settle_batch_error(ngx_counters_str_t *code);
-static void ngx_counters_settle_operating(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_operating(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, ngx_counters_reply_t *reply,
     ngx_counters_part_t *parts);
 
 /* back into the queue */
-static void ngx_counters_settle_retry(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_retry(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, ngx_uint_t split);
-static void ngx_counters_settle_retry_one(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_retry_one(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_uint_t split);
-static void ngx_counters_settle_halve(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_halve(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls);
-static void ngx_counters_settle_singly(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_singly(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, uint64_t reset_at);
 
 /* one call */
-static void ngx_counters_settle_call(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_call(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_verdict_e verdict,
     ngx_counters_answer_in_t *answer, uint64_t reset_at);
 static ngx_uint_t ngx_counters_settle_refusal(ngx_counters_verdict_e verdict);
-static void ngx_counters_settle_webhook(ngx_http_counters_worker_t *w,
+static void ngx_counters_settle_webhook(ngx_counters_worker_t *w,
     ngx_counters_verdict_e verdict, ngx_counters_answer_in_t *answer,
     u_char *buf);
 static void ngx_counters_settle_envelope(ngx_counters_answer_in_t *answer,
@@ -78,7 +78,7 @@ static void ngx_counters_settle_envelope(ngx_counters_answer_in_t *answer,
 
 
 void
-ngx_counters_settle(ngx_http_counters_worker_t *w,
+ngx_counters_settle(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result)
 {
     ngx_counters_str_t    body;
@@ -106,7 +106,7 @@ ngx_counters_settle(ngx_http_counters_worker_t *w,
 
 
 static void
-ngx_counters_settle_lost(ngx_http_counters_worker_t *w,
+ngx_counters_settle_lost(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result)
 {
     uint64_t                  now;
@@ -119,7 +119,7 @@ ngx_counters_settle_lost(ngx_http_counters_worker_t *w,
         return;
     }
 
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
 
     ngx_counters_settle_single_failed(w, calls, result);
 
@@ -143,7 +143,7 @@ ngx_counters_settle_lost(ngx_http_counters_worker_t *w,
 
     for (i = 0; i < calls->n; i++) {
         answer.fetched = now;
-        ngx_http_counters_refresh_finish(w, &calls->keys[i], &answer);
+        ngx_counters_refresh_finish(w, &calls->keys[i], &answer);
     }
 }
 
@@ -151,7 +151,7 @@ ngx_counters_settle_lost(ngx_http_counters_worker_t *w,
 /* the whole portal says no, whatever was asked */
 
 static void
-ngx_counters_settle_limit(ngx_http_counters_worker_t *w,
+ngx_counters_settle_limit(ngx_counters_worker_t *w,
     ngx_counters_verdict_e verdict, time_t retry_after)
 {
     switch (verdict) {
@@ -173,7 +173,7 @@ ngx_counters_settle_limit(ngx_http_counters_worker_t *w,
 
 
 static void
-ngx_counters_settle_single(ngx_http_counters_worker_t *w,
+ngx_counters_settle_single(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
     ngx_counters_reply_t *reply)
 {
@@ -219,7 +219,7 @@ ngx_counters_settle_single(ngx_http_counters_worker_t *w,
 /* or all of a batch, if there was no connection */
 
 static void
-ngx_counters_settle_single_failed(ngx_http_counters_worker_t *w,
+ngx_counters_settle_single_failed(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result)
 {
     ngx_counters_hold_failed(w, "a refresh", result, 0);
@@ -228,7 +228,7 @@ ngx_counters_settle_single_failed(ngx_http_counters_worker_t *w,
 
 
 static void
-ngx_counters_settle_batch(ngx_http_counters_worker_t *w,
+ngx_counters_settle_batch(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
     ngx_counters_reply_t *reply)
 {
@@ -300,7 +300,7 @@ ngx_counters_settle_batch(ngx_http_counters_worker_t *w,
 
 
 static void
-ngx_counters_settle_batch_failed(ngx_http_counters_worker_t *w,
+ngx_counters_settle_batch_failed(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result)
 {
     ngx_uint_t  count, rest;
@@ -311,7 +311,7 @@ ngx_counters_settle_batch_failed(ngx_http_counters_worker_t *w,
              || calls->n <= NGX_COUNTERS_SETTLE_SMALL);
 
     rest = ngx_counters_limits_batch_failed(w->portal->zone, calls->cred,
-                                           count, ngx_http_counters_now());
+                                           count, ngx_counters_worker_now());
 
     /*
      * A half of what has failed fails for one call, as likely as not: it is
@@ -336,7 +336,7 @@ ngx_counters_settle_batch_failed(ngx_http_counters_worker_t *w,
  */
 
 static void
-ngx_counters_settle_parts(ngx_http_counters_worker_t *w,
+ngx_counters_settle_parts(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result,
     ngx_counters_part_t *parts)
 {
@@ -370,7 +370,7 @@ ngx_counters_settle_parts(ngx_http_counters_worker_t *w,
 /* one command's part: an envelope of its own, of the portal's own bytes */
 
 static void
-ngx_counters_settle_part(ngx_http_counters_worker_t *w,
+ngx_counters_settle_part(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, ngx_uint_t n, ngx_counters_part_t *part,
     const ngx_counters_fetch_result_t *result)
 {
@@ -401,13 +401,14 @@ ngx_counters_settle_part(ngx_http_counters_worker_t *w,
 
     ngx_memzero(&answer, sizeof(ngx_counters_answer_in_t));
 
-    envelope = ngx_alloc(ngx_counters_part_len(part) + 1, ngx_cycle->log);
+    envelope = ngx_alloc(ngx_counters_batch_part_len(part) + 1, ngx_cycle->log);
     if (envelope == NULL) {
-        ngx_http_counters_refresh_finish(w, key, NULL);
+        ngx_counters_refresh_finish(w, key, NULL);
         return;
     }
 
-    answer.body.len = ngx_counters_part_envelope(envelope, part) - envelope;
+    answer.body.len = ngx_counters_batch_part_envelope(envelope,
+                                                       part) - envelope;
     answer.body.data = envelope;
     answer.status = part->status;
     answer.headers = result->headers;
@@ -431,7 +432,7 @@ ngx_counters_settle_batch_error(ngx_counters_str_t *code)
 /* the most that any call of a method says has been used of its time */
 
 static void
-ngx_counters_settle_operating(ngx_http_counters_worker_t *w,
+ngx_counters_settle_operating(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, ngx_counters_reply_t *reply,
     ngx_counters_part_t *parts)
 {
@@ -459,9 +460,11 @@ ngx_counters_settle_operating(ngx_http_counters_worker_t *w,
     for (method = 0; method < NGX_COUNTERS_METHODS; method++) {
 
         if (reset[method]) {
-            ngx_counters_zone_operating(w->portal->zone, calls->cred, method,
-                                        ngx_http_counters_now(), n[method],
-                                        used[method], reset[method]);
+            ngx_counters_limits_zone_operating(w->portal->zone, calls->cred,
+                                               method,
+                                               ngx_counters_worker_now(),
+                                               n[method],
+                                               used[method], reset[method]);
         }
     }
 }
@@ -470,7 +473,7 @@ ngx_counters_settle_operating(ngx_http_counters_worker_t *w,
 /* back into the queue, to leave in smaller company */
 
 static void
-ngx_counters_settle_retry(ngx_http_counters_worker_t *w,
+ngx_counters_settle_retry(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, ngx_uint_t split)
 {
     ngx_uint_t  i;
@@ -482,22 +485,22 @@ ngx_counters_settle_retry(ngx_http_counters_worker_t *w,
 
 
 static void
-ngx_counters_settle_retry_one(ngx_http_counters_worker_t *w,
+ngx_counters_settle_retry_one(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_uint_t split)
 {
-    (void) ngx_counters_zone_enqueue(w->portal->zone, key,
-                                     ngx_http_counters_me(),
-                                     NGX_COUNTERS_WAITING,
-                                     ngx_min(split,
-                                             NGX_COUNTERS_SETTLE_SINGLE),
-                                     ngx_http_counters_now());
+    (void) ngx_counters_lease_enqueue(w->portal->zone, key,
+                                      ngx_counters_worker_me(),
+                                      NGX_COUNTERS_WAITING,
+                                      ngx_min(split,
+                                              NGX_COUNTERS_SETTLE_SINGLE),
+                                      ngx_counters_worker_now());
 }
 
 
 /* batches may be smaller than they are allowed to be */
 
 static void
-ngx_counters_settle_halve(ngx_http_counters_worker_t *w,
+ngx_counters_settle_halve(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls)
 {
     ngx_uint_t  split;
@@ -515,11 +518,12 @@ ngx_counters_settle_halve(ngx_http_counters_worker_t *w,
 /* it is batch that is refused: the calls may well be welcome, and others */
 
 static void
-ngx_counters_settle_singly(ngx_http_counters_worker_t *w,
+ngx_counters_settle_singly(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, uint64_t reset_at)
 {
-    ngx_counters_zone_batch_hold(w->portal->zone, calls->cred,
-                                 ngx_http_counters_now(), reset_at * 1000);
+    ngx_counters_limits_zone_batch_hold(w->portal->zone, calls->cred,
+                                        ngx_counters_worker_now(),
+                                        reset_at * 1000);
 
     ngx_counters_settle_retry(w, calls, NGX_COUNTERS_SETTLE_SINGLE);
 }
@@ -528,17 +532,17 @@ ngx_counters_settle_singly(ngx_http_counters_worker_t *w,
 /* what one call's answer means for its key, its credential, the portal */
 
 static void
-ngx_counters_settle_call(ngx_http_counters_worker_t *w,
+ngx_counters_settle_call(ngx_counters_worker_t *w,
     ngx_counters_key_t *key, ngx_counters_verdict_e verdict,
     ngx_counters_answer_in_t *answer, uint64_t reset_at)
 {
-    uint64_t                     now;
-    ngx_uint_t                   good;
-    ngx_http_counters_portal_t  *portal;
-    u_char                       buf[NGX_COUNTERS_SETTLE_ERROR_LEN];
+    uint64_t                now;
+    ngx_uint_t              good;
+    ngx_counters_portal_t  *portal;
+    u_char                  buf[NGX_COUNTERS_SETTLE_ERROR_LEN];
 
     portal = w->portal;
-    now = ngx_http_counters_now();
+    now = ngx_counters_worker_now();
     good = 1;
 
     if (ngx_counters_settle_refusal(verdict)
@@ -552,15 +556,15 @@ ngx_counters_settle_call(ngx_http_counters_worker_t *w,
 
     case NGX_COUNTERS_REPLY_GOOD:
         answer->kind = NGX_COUNTERS_DATA;
-        answer->ttl = ngx_counters_jitter_ttl(portal->ttl[key->method],
-                                              ngx_random());
+        answer->ttl = ngx_counters_policy_jitter_ttl(portal->ttl[key->method],
+                                                     ngx_random());
         break;
 
     case NGX_COUNTERS_REPLY_UNAUTHORIZED:
     case NGX_COUNTERS_REPLY_DEAD:
-        (void) ngx_counters_zone_revoke(portal->zone, key->cred, now);
-        ngx_http_counters_store_revoke(w, key->cred, now);
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REVOKED, 1);
+        (void) ngx_counters_refusal_revoke(portal->zone, key->cred, now);
+        ngx_counters_redis_store_revoke(w, key->cred, now);
+        ngx_counters_worker_count(w, NGX_COUNTERS_STAT_REVOKED, 1);
 
         /* fall through */
 
@@ -569,7 +573,7 @@ ngx_counters_settle_call(ngx_http_counters_worker_t *w,
     case NGX_COUNTERS_REPLY_BARRED:
         answer->kind = NGX_COUNTERS_NEGATIVE;
         answer->ttl = portal->negative;
-        ngx_http_counters_store_forget(w, key, now);
+        ngx_counters_redis_store_forget(w, key, now);
         break;
 
     case NGX_COUNTERS_REPLY_OPERATING:
@@ -602,10 +606,10 @@ ngx_counters_settle_call(ngx_http_counters_worker_t *w,
     }
 
     if (answer->kind == NGX_COUNTERS_DATA) {
-        ngx_http_counters_store_save(w, key, answer);
+        ngx_counters_redis_store_save(w, key, answer);
     }
 
-    ngx_http_counters_refresh_finish(w, key, answer);
+    ngx_counters_refresh_finish(w, key, answer);
 }
 
 
@@ -627,7 +631,7 @@ ngx_counters_settle_refusal(ngx_counters_verdict_e verdict)
  */
 
 static void
-ngx_counters_settle_webhook(ngx_http_counters_worker_t *w,
+ngx_counters_settle_webhook(ngx_counters_worker_t *w,
     ngx_counters_verdict_e verdict, ngx_counters_answer_in_t *answer,
     u_char *buf)
 {

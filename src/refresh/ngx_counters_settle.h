@@ -19,7 +19,7 @@
  * returns; what has to leave again is back in the queue.
  */
 
-void ngx_counters_settle(ngx_http_counters_worker_t *w,
+void ngx_counters_settle(ngx_counters_worker_t *w,
     ngx_counters_flight_t *calls, const ngx_counters_fetch_result_t *result);
 
 

@@ -15,49 +15,49 @@
 static void ngx_counters_worker_ring(ngx_uint_t slot);
 
 
-static ngx_counters_workers_t  *ngx_counters_workers;
+static ngx_counters_workers_t  *ngx_counters_worker_all;
 
 
 void
 ngx_counters_worker_set(ngx_counters_workers_t *workers)
 {
-    ngx_counters_workers = workers;
+    ngx_counters_worker_all = workers;
 }
 
 
-ngx_http_counters_worker_t *
-ngx_http_counters_worker(ngx_http_counters_portal_t *portal)
+ngx_counters_worker_t *
+ngx_counters_worker(ngx_counters_portal_t *portal)
 {
-    if (ngx_counters_workers == NULL) {
+    if (ngx_counters_worker_all == NULL) {
         return NULL;
     }
 
-    return &ngx_counters_workers->workers[portal->index];
+    return &ngx_counters_worker_all->workers[portal->index];
 }
 
 
 ngx_counters_owner_t *
-ngx_http_counters_me(void)
+ngx_counters_worker_me(void)
 {
-    return &ngx_counters_workers->me;
+    return &ngx_counters_worker_all->me;
 }
 
 
 ngx_counters_fetcher_t *
-ngx_http_counters_fetcher(void)
+ngx_counters_worker_fetcher(void)
 {
-    return ngx_counters_workers->fetcher;
+    return ngx_counters_worker_all->fetcher;
 }
 
 
 void
-ngx_http_counters_wake(uint64_t slots)
+ngx_counters_worker_wake(uint64_t slots)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < ngx_counters_workers->wakes->n && slots; i++) {
+    for (i = 0; i < ngx_counters_worker_all->wakes->n && slots; i++) {
 
-        if (i != ngx_counters_workers->me.slot
+        if (i != ngx_counters_worker_all->me.slot
             && (slots & ((uint64_t) 1 << (i % 64))))
         {
             ngx_counters_worker_ring(i);
@@ -71,7 +71,7 @@ ngx_counters_worker_alarm(void)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < ngx_counters_workers->wakes->n; i++) {
+    for (i = 0; i < ngx_counters_worker_all->wakes->n; i++) {
         ngx_counters_worker_ring(i);
     }
 }
@@ -86,7 +86,8 @@ ngx_counters_worker_ring(ngx_uint_t slot)
 
     one = 1;
 
-    if (write(ngx_counters_workers->wakes->fds[slot], &one, sizeof(one)) == -1
+    if (write(ngx_counters_worker_all->wakes->fds[slot], &one,
+              sizeof(one)) == -1
         && ngx_errno != NGX_EAGAIN)
     {
         ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
@@ -96,7 +97,7 @@ ngx_counters_worker_ring(ngx_uint_t slot)
 
 
 void
-ngx_counters_worker_event(ngx_http_counters_worker_t *w, ngx_event_t *ev,
+ngx_counters_worker_event(ngx_counters_worker_t *w, ngx_event_t *ev,
     ngx_event_handler_pt handler)
 {
     /* debug logs read the data of a timer as a connection */
@@ -109,7 +110,7 @@ ngx_counters_worker_event(ngx_http_counters_worker_t *w, ngx_event_t *ev,
 
 
 void
-ngx_counters_worker_post_pump(ngx_http_counters_worker_t *w)
+ngx_counters_worker_post_pump(ngx_counters_worker_t *w)
 {
     if (!w->closing) {
         ngx_post_event(&w->pump, &ngx_posted_events);
@@ -118,7 +119,7 @@ ngx_counters_worker_post_pump(ngx_http_counters_worker_t *w)
 
 
 void
-ngx_counters_worker_delay_pump(ngx_http_counters_worker_t *w,
+ngx_counters_worker_delay_pump(ngx_counters_worker_t *w,
     ngx_msec_t delay)
 {
     if (w->pump.timer_set) {
@@ -133,10 +134,10 @@ void
 ngx_counters_worker_written(void *data, ngx_int_t rc, ngx_str_t *values,
     ngx_uint_t nvalues)
 {
-    ngx_http_counters_worker_t *w = data;
+    ngx_counters_worker_t *w = data;
 
     if (rc != NGX_OK) {
-        ngx_http_counters_count(w, NGX_COUNTERS_STAT_REDIS_ERRORS, 1);
+        ngx_counters_worker_count(w, NGX_COUNTERS_STAT_REDIS_ERRORS, 1);
     }
 }
 
@@ -144,7 +145,7 @@ ngx_counters_worker_written(void *data, ngx_int_t rc, ngx_str_t *values,
 /* where methods differ, the one with the shortest ttl decides */
 
 void
-ngx_http_counters_portal_capacity(ngx_http_counters_portal_t *portal,
+ngx_counters_worker_capacity(ngx_counters_portal_t *portal,
     ngx_counters_zone_state_t *state, ngx_counters_capacity_t *capacity)
 {
     ngx_uint_t          i;
@@ -184,7 +185,7 @@ ngx_http_counters_portal_capacity(ngx_http_counters_portal_t *portal,
 
 
 uint64_t
-ngx_http_counters_now(void)
+ngx_counters_worker_now(void)
 {
     ngx_time_t  *tp;
 

@@ -20,11 +20,11 @@
 #include "ngx_counters_portal.h"
 
 
-#define NGX_HTTP_COUNTERS_POLL     200       /* milliseconds */
+#define NGX_COUNTERS_POLL          200       /* milliseconds */
 
 
 typedef struct {
-    ngx_http_counters_portal_t  *portal;
+    ngx_counters_portal_t       *portal;
     ngx_counters_hmac_t         *hmac;
     ngx_counters_creds_t        *creds;      /* plain credentials in use */
     ngx_counters_redis_links_t  *links;      /* to Redis, of all portals */
@@ -39,7 +39,7 @@ typedef struct {
     ngx_event_t                  pump;       /* when to dispatch next */
     ngx_connection_t             dummy;      /* data of a worker's events */
     ngx_uint_t                   closing;    /* unsigned  closing:1 */
-} ngx_http_counters_worker_t;
+} ngx_counters_worker_t;
 
 
 /* eventfds, one a worker slot, made before the workers are */
@@ -53,11 +53,11 @@ typedef struct {
 /* the process: filled in by ngx_counters_process.c, and only read here */
 
 typedef struct {
-    ngx_counters_owner_t         me;
-    ngx_counters_fetcher_t      *fetcher;
-    ngx_http_counters_worker_t  *workers;    /* by the index of the portal */
-    ngx_uint_t                   nworkers;
-    ngx_counters_wakes_t        *wakes;
+    ngx_counters_owner_t     me;
+    ngx_counters_fetcher_t  *fetcher;
+    ngx_counters_worker_t   *workers;        /* by the index of the portal */
+    ngx_uint_t               nworkers;
+    ngx_counters_wakes_t    *wakes;
 } ngx_counters_workers_t;
 
 
@@ -67,18 +67,17 @@ void ngx_counters_worker_set(ngx_counters_workers_t *workers);
 
 /* this worker's part of a portal, NULL in a process that serves nothing */
 
-ngx_http_counters_worker_t *ngx_http_counters_worker(
-    ngx_http_counters_portal_t *portal);
+ngx_counters_worker_t *ngx_counters_worker(ngx_counters_portal_t *portal);
 
 /* this worker, as the zone sees it */
 
-ngx_counters_owner_t *ngx_http_counters_me(void);
+ngx_counters_owner_t *ngx_counters_worker_me(void);
 
-ngx_counters_fetcher_t *ngx_http_counters_fetcher(void);
+ngx_counters_fetcher_t *ngx_counters_worker_fetcher(void);
 
 /* wakes the workers of this generation whose bit (slot % 64) is set */
 
-void ngx_http_counters_wake(uint64_t slots);
+void ngx_counters_worker_wake(uint64_t slots);
 
 /*
  * A hold was set or lifted: all workers look again at what waits, this one
@@ -92,7 +91,7 @@ void ngx_counters_worker_alarm(void);
  * its own.  "ev->data" is for debug logs only.
  */
 
-void ngx_counters_worker_event(ngx_http_counters_worker_t *w, ngx_event_t *ev,
+void ngx_counters_worker_event(ngx_counters_worker_t *w, ngx_event_t *ev,
     ngx_event_handler_pt handler);
 
 /*
@@ -100,9 +99,8 @@ void ngx_counters_worker_event(ngx_http_counters_worker_t *w, ngx_event_t *ev,
  * of the event loop brings; or after so many milliseconds.
  */
 
-void ngx_counters_worker_post_pump(ngx_http_counters_worker_t *w);
-void ngx_counters_worker_delay_pump(ngx_http_counters_worker_t *w,
-    ngx_msec_t delay);
+void ngx_counters_worker_post_pump(ngx_counters_worker_t *w);
+void ngx_counters_worker_delay_pump(ngx_counters_worker_t *w, ngx_msec_t delay);
 
 /* counts a write to Redis that failed; "data" is the ..._worker_t */
 
@@ -122,15 +120,15 @@ typedef struct {
     uint64_t                     operating;
 } ngx_counters_capacity_t;
 
-void ngx_http_counters_portal_capacity(ngx_http_counters_portal_t *portal,
+void ngx_counters_worker_capacity(ngx_counters_portal_t *portal,
     ngx_counters_zone_state_t *state, ngx_counters_capacity_t *capacity);
 
 /* Unix milliseconds, of nginx's cached time */
 
-uint64_t ngx_http_counters_now(void);
+uint64_t ngx_counters_worker_now(void);
 
-#define ngx_http_counters_count(w, stat, n)                                   \
-    ngx_counters_zone_count((w)->portal->zone, ngx_http_counters_me()->slot,  \
+#define ngx_counters_worker_count(w, stat, n)                                 \
+    ngx_counters_zone_count((w)->portal->zone, ngx_counters_worker_me()->slot, \
                             stat, n)
 
 

@@ -56,7 +56,7 @@ static int ngx_libc_cdecl ngx_counters_ahead_users_cmp(const void *one,
 
 
 ngx_uint_t
-ngx_counters_zone_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
+ngx_counters_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     uint64_t now, ngx_counters_has_pt has, void *data)
 {
     uint64_t              until;
@@ -70,7 +70,7 @@ ngx_counters_zone_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 
     queued = 0;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     if (ngx_counters_quota_hold_locked(zone, NULL, NULL, 0, now, &until)
         == NGX_COUNTERS_OPEN)
@@ -78,7 +78,7 @@ ngx_counters_zone_ahead(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
         queued = ngx_counters_ahead_turn_locked(zone, &ahead);
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return queued;
 }
@@ -150,10 +150,10 @@ ngx_counters_ahead_turn_locked(ngx_counters_zone_t *zone,
         }
 
         if (++i % NGX_COUNTERS_AHEAD_LOOK) {
-            ngx_counters_commit_locked(zone);
+            ngx_counters_edit_commit_locked(zone);
 
         } else {
-            ngx_counters_yield_locked(zone);
+            ngx_counters_edit_yield_locked(zone);
         }
     }
 
@@ -258,7 +258,7 @@ ngx_counters_ahead_refresh_locked(ngx_counters_zone_t *zone,
 
 
 ngx_uint_t
-ngx_counters_tasks_mark(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
+ngx_counters_ahead_mark(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     ngx_counters_users_t *users, uint64_t now, ngx_counters_has_pt has,
     void *data)
 {
@@ -285,14 +285,14 @@ ngx_counters_tasks_mark(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
             continue;
         }
 
-        ngx_counters_lock(zone);
+        ngx_counters_edit_lock(zone);
 
         n += ngx_counters_walk_locked(zone,
                                 ngx_counters_table_users(zone, ahead.user),
                                 offsetof(ngx_counters_entry_t, users),
                                 ngx_counters_ahead_mark_locked, &ahead);
 
-        ngx_counters_unlock(zone);
+        ngx_counters_edit_unlock(zone);
     }
 
     return n;

@@ -18,7 +18,7 @@
  * says that this worker has its credential.  Returns how many were queued.
  */
 
-ngx_uint_t ngx_counters_zone_ahead(ngx_counters_zone_t *zone,
+ngx_uint_t ngx_counters_ahead(ngx_counters_zone_t *zone,
     ngx_counters_owner_t *me, uint64_t now, ngx_counters_has_pt has,
     void *data);
 
@@ -28,7 +28,7 @@ ngx_uint_t ngx_counters_zone_ahead(ngx_counters_zone_t *zone,
  * Sorts the users.  Returns how many entries were marked.
  */
 
-ngx_uint_t ngx_counters_tasks_mark(ngx_counters_zone_t *zone,
+ngx_uint_t ngx_counters_ahead_mark(ngx_counters_zone_t *zone,
     ngx_counters_owner_t *me, ngx_counters_users_t *users, uint64_t now,
     ngx_counters_has_pt has, void *data);
 

@@ -153,7 +153,7 @@ ngx_counters_cells_take_locked(ngx_counters_zone_t *zone)
 
     /* it may have been given back by this very edit */
 
-    ngx_counters_save_locked(zone, record, NGX_COUNTERS_CELL);
+    ngx_counters_edit_save_locked(zone, record, NGX_COUNTERS_CELL);
     ngx_memzero(record, NGX_COUNTERS_CELL);
 
     return record;
@@ -169,7 +169,8 @@ ngx_counters_cells_give_locked(ngx_counters_zone_t *zone, void *record)
     vars = &zone->sh->vars;
     cell = ngx_counters_ref(zone, record);
 
-    ngx_counters_save_locked(zone, &zone->slots[cell].next, sizeof(uint32_t));
+    ngx_counters_edit_save_locked(zone, &zone->slots[cell].next,
+                                  sizeof(uint32_t));
 
     zone->slots[cell].next = vars->free;
     vars->free = cell;
@@ -193,7 +194,8 @@ ngx_counters_cells_give_chain_locked(ngx_counters_zone_t *zone, uint32_t cell)
         last = zone->slots[last].next;
     }
 
-    ngx_counters_save_locked(zone, &zone->slots[last].next, sizeof(uint32_t));
+    ngx_counters_edit_save_locked(zone, &zone->slots[last].next,
+                                  sizeof(uint32_t));
 
     zone->slots[last].next = vars->free;
     vars->free = cell;
@@ -244,7 +246,7 @@ ngx_counters_cells_extend_locked(ngx_counters_zone_t *zone,
             continue;
         }
 
-        ngx_counters_save_locked(zone, next, sizeof(uint32_t));
+        ngx_counters_edit_save_locked(zone, next, sizeof(uint32_t));
 
         cell = *next;
         *next = draft->body;
@@ -314,13 +316,13 @@ ngx_counters_cells_sweep(ngx_counters_zone_t *zone)
             continue;
         }
 
-        ngx_counters_lock(zone);
+        ngx_counters_edit_lock(zone);
 
         if (draft->pid == pid) {
             ngx_counters_cells_drop_locked(zone, draft);
         }
 
-        ngx_counters_unlock(zone);
+        ngx_counters_edit_unlock(zone);
     }
 }
 

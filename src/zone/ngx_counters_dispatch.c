@@ -89,7 +89,7 @@ static void ngx_counters_dispatch_fly_locked(ngx_counters_zone_t *zone,
 
 
 ngx_int_t
-ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
+ngx_counters_dispatch(ngx_counters_zone_t *zone,
     ngx_counters_owner_t *me, uint64_t now, ngx_counters_flight_t *flight,
     ngx_msec_t *delay, ngx_uint_t *slot)
 {
@@ -101,7 +101,7 @@ ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
 
     vars = &zone->sh->vars;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
 again:
 
@@ -150,7 +150,7 @@ again:
 
 done:
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     *delay = ngx_min(*delay, NGX_COUNTERS_SLEEP);
 
@@ -346,10 +346,10 @@ ngx_counters_dispatch_first_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     for (i = 1; /* void */ ; i++) {
 
         if (i % NGX_COUNTERS_LOOK == 0) {
-            ngx_counters_yield_locked(zone);
+            ngx_counters_edit_yield_locked(zone);
 
         } else {
-            ngx_counters_commit_locked(zone);
+            ngx_counters_edit_commit_locked(zone);
         }
 
         if (passed == NGX_COUNTERS_PASS || passed >= vars->nqueued[class]) {
@@ -625,5 +625,5 @@ ngx_counters_dispatch_fly_locked(ngx_counters_zone_t *zone,
     ngx_counters_save_record(zone, cred);
     cred->nflying++;
 
-    ngx_counters_commit_locked(zone);
+    ngx_counters_edit_commit_locked(zone);
 }

@@ -20,7 +20,7 @@
  * look again in case it is dead.  NGX_DONE: nothing is queued.
  */
 
-ngx_int_t ngx_counters_zone_dispatch(ngx_counters_zone_t *zone,
+ngx_int_t ngx_counters_dispatch(ngx_counters_zone_t *zone,
     ngx_counters_owner_t *me, uint64_t now, ngx_counters_flight_t *flight,
     ngx_msec_t *delay, ngx_uint_t *slot);
 

@@ -10,8 +10,8 @@
 #include "ngx_counters_shm.h"
 
 
-static void ngx_counters_undo_locked(ngx_counters_zone_t *zone);
-static void ngx_counters_show_locked(ngx_counters_zone_t *zone);
+static void ngx_counters_edit_undo_locked(ngx_counters_zone_t *zone);
+static void ngx_counters_edit_show_locked(ngx_counters_zone_t *zone);
 
 
 /*
@@ -23,27 +23,27 @@ static void ngx_counters_show_locked(ngx_counters_zone_t *zone);
 
 
 void
-ngx_counters_lock(ngx_counters_zone_t *zone)
+ngx_counters_edit_lock(ngx_counters_zone_t *zone)
 {
     ngx_shmtx_lock(&zone->shpool->mutex);
 
     if (zone->sh->edit.nsaved || zone->sh->edit.nhidden) {
-        ngx_counters_undo_locked(zone);
+        ngx_counters_edit_undo_locked(zone);
     }
 
-    ngx_counters_save_locked(zone, &zone->sh->vars,
-                             sizeof(ngx_counters_vars_t));
+    ngx_counters_edit_save_locked(zone, &zone->sh->vars,
+                                  sizeof(ngx_counters_vars_t));
 }
 
 
 void
-ngx_counters_commit_locked(ngx_counters_zone_t *zone)
+ngx_counters_edit_commit_locked(ngx_counters_zone_t *zone)
 {
     ngx_counters_edit_t  *edit;
 
     edit = &zone->sh->edit;
 
-    ngx_counters_show_locked(zone);
+    ngx_counters_edit_show_locked(zone);
     ngx_counters_in_order();
 
     edit->nsaved = 0;
@@ -52,19 +52,19 @@ ngx_counters_commit_locked(ngx_counters_zone_t *zone)
     edit->nhidden = 0;
     edit->used = 0;
 
-    ngx_counters_save_locked(zone, &zone->sh->vars,
-                             sizeof(ngx_counters_vars_t));
+    ngx_counters_edit_save_locked(zone, &zone->sh->vars,
+                                  sizeof(ngx_counters_vars_t));
 }
 
 
 void
-ngx_counters_unlock(ngx_counters_zone_t *zone)
+ngx_counters_edit_unlock(ngx_counters_zone_t *zone)
 {
     ngx_counters_edit_t  *edit;
 
     edit = &zone->sh->edit;
 
-    ngx_counters_show_locked(zone);
+    ngx_counters_edit_show_locked(zone);
     ngx_counters_in_order();
 
     edit->nsaved = 0;
@@ -78,15 +78,15 @@ ngx_counters_unlock(ngx_counters_zone_t *zone)
 
 
 void
-ngx_counters_yield_locked(ngx_counters_zone_t *zone)
+ngx_counters_edit_yield_locked(ngx_counters_zone_t *zone)
 {
-    ngx_counters_unlock(zone);
-    ngx_counters_lock(zone);
+    ngx_counters_edit_unlock(zone);
+    ngx_counters_edit_lock(zone);
 }
 
 
 void
-ngx_counters_save_locked(ngx_counters_zone_t *zone, void *p, size_t size)
+ngx_counters_edit_save_locked(ngx_counters_zone_t *zone, void *p, size_t size)
 {
     ngx_counters_edit_t   *edit;
     ngx_counters_saved_t  *saved;
@@ -119,7 +119,7 @@ ngx_counters_save_locked(ngx_counters_zone_t *zone, void *p, size_t size)
 
 
 void
-ngx_counters_hide_locked(ngx_counters_zone_t *zone, uint32_t bucket)
+ngx_counters_edit_hide_locked(ngx_counters_zone_t *zone, uint32_t bucket)
 {
     uint32_t             *seq;
     ngx_counters_edit_t  *edit;
@@ -155,7 +155,7 @@ ngx_counters_hide_locked(ngx_counters_zone_t *zone, uint32_t bucket)
 /* a number that no reader has seen: even, and greater than before */
 
 static void
-ngx_counters_show_locked(ngx_counters_zone_t *zone)
+ngx_counters_edit_show_locked(ngx_counters_zone_t *zone)
 {
     uint32_t              i, *seq;
     ngx_counters_edit_t  *edit;
@@ -173,7 +173,7 @@ ngx_counters_show_locked(ngx_counters_zone_t *zone)
 /* if the one who does it dies, the next does it again */
 
 static void
-ngx_counters_undo_locked(ngx_counters_zone_t *zone)
+ngx_counters_edit_undo_locked(ngx_counters_zone_t *zone)
 {
     uint32_t               n;
     ngx_counters_edit_t   *edit;
@@ -189,7 +189,7 @@ ngx_counters_undo_locked(ngx_counters_zone_t *zone)
     }
 
     ngx_counters_in_order();
-    ngx_counters_show_locked(zone);
+    ngx_counters_edit_show_locked(zone);
     ngx_counters_in_order();
 
     edit->nsaved = 0;

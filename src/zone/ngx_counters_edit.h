@@ -50,28 +50,28 @@ typedef struct {
 
 /* undoes what a dead holder has left; saves the zone's variables */
 
-void ngx_counters_lock(ngx_counters_zone_t *zone);
+void ngx_counters_edit_lock(ngx_counters_zone_t *zone);
 
 /* commits, and lets others come before what is left to do */
 
-void ngx_counters_yield_locked(ngx_counters_zone_t *zone);
+void ngx_counters_edit_yield_locked(ngx_counters_zone_t *zone);
 
 /* what was done since the lock was taken, or since the last commit, is done */
 
-void ngx_counters_commit_locked(ngx_counters_zone_t *zone);
-void ngx_counters_unlock(ngx_counters_zone_t *zone);
+void ngx_counters_edit_commit_locked(ngx_counters_zone_t *zone);
+void ngx_counters_edit_unlock(ngx_counters_zone_t *zone);
 
 /*
  * Before "size" bytes at "p", both multiples of 4, are changed.  An edit that
  * is too large to be saved ends the process, which undoes it.
  */
 
-void ngx_counters_save_locked(ngx_counters_zone_t *zone, void *p,
+void ngx_counters_edit_save_locked(ngx_counters_zone_t *zone, void *p,
     size_t size);
 
 /* before anything is changed that is found by this bucket */
 
-void ngx_counters_hide_locked(ngx_counters_zone_t *zone, uint32_t bucket);
+void ngx_counters_edit_hide_locked(ngx_counters_zone_t *zone, uint32_t bucket);
 
 
 #endif /* _NGX_COUNTERS_EDIT_H_INCLUDED_ */

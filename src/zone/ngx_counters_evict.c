@@ -168,12 +168,12 @@ ngx_counters_evict_drop_locked(ngx_counters_zone_t *zone,
 
 
 void
-ngx_counters_zone_expire(ngx_counters_zone_t *zone, uint64_t now,
+ngx_counters_evict_expire(ngx_counters_zone_t *zone, uint64_t now,
     ngx_uint_t n)
 {
     ngx_uint_t  back;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     back = (now + NGX_COUNTERS_LAG < zone->sh->vars.clock);
 
@@ -187,7 +187,7 @@ ngx_counters_zone_expire(ngx_counters_zone_t *zone, uint64_t now,
     (void) ngx_counters_evict_expire_locked(zone, &zone->sh->bare, now, n);
     ngx_counters_evict_creds_locked(zone, now, n);
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     if (back) {
         ngx_counters_evict_rewind(zone, now);
@@ -219,7 +219,7 @@ ngx_counters_evict_expire_locked(ngx_counters_zone_t *zone,
             dropped++;
         }
 
-        ngx_counters_commit_locked(zone);
+        ngx_counters_edit_commit_locked(zone);
     }
 
     if (dropped) {
@@ -299,7 +299,7 @@ ngx_counters_evict_creds_locked(ngx_counters_zone_t *zone, uint64_t now,
         }
 
         ngx_counters_table_delete_cred_locked(zone, cred);
-        ngx_counters_commit_locked(zone);
+        ngx_counters_edit_commit_locked(zone);
     }
 }
 
@@ -318,7 +318,7 @@ ngx_counters_evict_rewind(ngx_counters_zone_t *zone, uint64_t now)
 
     n = ngx_max(zone->sh->nbuckets, zone->sh->nlists);
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     for (i = 0; i < n; i++) {
 
@@ -328,7 +328,7 @@ ngx_counters_evict_rewind(ngx_counters_zone_t *zone, uint64_t now)
             e = ngx_counters_cell(zone, ref);
 
             ngx_counters_evict_rewind_entry_locked(zone, e, now);
-            ngx_counters_commit_locked(zone);
+            ngx_counters_edit_commit_locked(zone);
         }
 
         ref = (i < zone->sh->nlists) ? zone->creds[i] : 0;
@@ -337,15 +337,15 @@ ngx_counters_evict_rewind(ngx_counters_zone_t *zone, uint64_t now)
             cred = ngx_counters_cell(zone, ref);
 
             ngx_counters_evict_rewind_cred_locked(zone, cred, now);
-            ngx_counters_commit_locked(zone);
+            ngx_counters_edit_commit_locked(zone);
         }
 
         if (i % NGX_COUNTERS_REWIND == 0) {
-            ngx_counters_yield_locked(zone);
+            ngx_counters_edit_yield_locked(zone);
         }
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 

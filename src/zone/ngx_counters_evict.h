@@ -18,7 +18,7 @@
  * every second, it also notices when the clock has been set back.
  */
 
-void ngx_counters_zone_expire(ngx_counters_zone_t *zone, uint64_t now,
+void ngx_counters_evict_expire(ngx_counters_zone_t *zone, uint64_t now,
     ngx_uint_t n);
 
 

@@ -26,7 +26,7 @@ static uint32_t ngx_counters_fade_span(ngx_counters_zone_t *zone,
 
 
 ngx_uint_t
-ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when, uint64_t now)
+ngx_counters_fade(ngx_counters_zone_t *zone, uint64_t when, uint64_t now)
 {
     uint32_t              span;
     ngx_uint_t            rc;
@@ -38,7 +38,7 @@ ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when, uint64_t now)
 
     span = ngx_counters_fade_span(zone, now);
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
     ngx_counters_save_record(zone, fade);
 
     if (fade->since > now) {
@@ -61,7 +61,7 @@ ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when, uint64_t now)
         fade->span = span;
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return rc;
 }
@@ -85,7 +85,7 @@ ngx_counters_fade_all(ngx_counters_zone_t *zone, ngx_uint_t soft,
     n = (when < vars->newest) ? ngx_counters_walk_count(zone, when)
                               : vars->ndata - vars->ndropped;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
     ngx_counters_save_record(zone, fade);
 
     fade->purges++;
@@ -98,7 +98,7 @@ ngx_counters_fade_all(ngx_counters_zone_t *zone, ngx_uint_t soft,
         vars->ndropped = ngx_min(vars->ndropped + n, vars->ndata);
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return n;
 }

@@ -19,7 +19,7 @@
  * this is old news.
  */
 
-ngx_uint_t ngx_counters_zone_fade(ngx_counters_zone_t *zone, uint64_t when,
+ngx_uint_t ngx_counters_fade(ngx_counters_zone_t *zone, uint64_t when,
     uint64_t now);
 
 /*

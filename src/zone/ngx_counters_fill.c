@@ -48,9 +48,9 @@ ngx_counters_fill_draft(ngx_counters_zone_t *zone, ngx_counters_fill_t *fill,
 
     fill->etag = ngx_counters_fill_hash(&answer->body);
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
     same = (ngx_counters_fill_same_locked(zone, &answer->headers) != NULL);
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     if (!same) {
         fill->headers = ngx_counters_fill_copy(zone, &answer->headers, now);
@@ -74,16 +74,16 @@ ngx_counters_fill_copy(ngx_counters_zone_t *zone, ngx_str_t *data,
         return NULL;
     }
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
     draft = ngx_counters_cells_draft_locked(zone);
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     if (draft == NULL) {
         return NULL;
     }
 
     while (n) {
-        ngx_counters_lock(zone);
+        ngx_counters_edit_lock(zone);
 
         took = ngx_counters_fill_cells_locked(zone, draft, n, now, &gone);
 
@@ -93,7 +93,7 @@ ngx_counters_fill_copy(ngx_counters_zone_t *zone, ngx_str_t *data,
             n = took;
         }
 
-        ngx_counters_unlock(zone);
+        ngx_counters_edit_unlock(zone);
 
         n -= took;
     }
@@ -122,7 +122,7 @@ ngx_counters_fill_cells_locked(ngx_counters_zone_t *zone,
 
         /* what is written into their cells cannot be undone */
 
-        ngx_counters_commit_locked(zone);
+        ngx_counters_edit_commit_locked(zone);
     }
 
     return ngx_counters_cells_extend_locked(zone, draft, n);
@@ -473,5 +473,5 @@ ngx_counters_fill_hash(ngx_str_t *body)
 void
 ngx_counters_fill_etag(u_char *out, uint64_t etag)
 {
-    ngx_counters_hex(out, (u_char *) &etag, NGX_COUNTERS_ETAG_LEN / 2);
+    ngx_counters_key_hex(out, (u_char *) &etag, NGX_COUNTERS_ETAG_LEN / 2);
 }

@@ -58,14 +58,14 @@ static ngx_uint_t ngx_counters_lease_refused_locked(ngx_counters_zone_t *zone,
 
 
 ngx_int_t
-ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+ngx_counters_lease_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ngx_counters_owner_t *me, ngx_counters_ask_t *ask, uint64_t now)
 {
     ngx_int_t              rc;
     ngx_counters_work_t   *work;
     ngx_counters_entry_t  *e;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     e = ngx_counters_table_find_locked(zone, key);
 
@@ -131,7 +131,7 @@ ngx_counters_zone_acquire(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
 done:
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return rc;
 }
@@ -214,8 +214,9 @@ ngx_counters_lease_class_locked(ngx_counters_zone_t *zone,
     }
 
     if (class == NGX_COUNTERS_WAITING && e->kind == NGX_COUNTERS_DATA
-        && ngx_counters_freshness(now, e->fetched, e->ttl, zone->conf.stale,
-                                  zone->conf.error, e->marked != 0)
+        && ngx_counters_policy_freshness(now, e->fetched, e->ttl,
+                                         zone->conf.stale,
+                                         zone->conf.error, e->marked != 0)
            != NGX_COUNTERS_EXPIRED)
     {
         return ngx_counters_quota_class(zone);
@@ -242,7 +243,7 @@ ngx_counters_lease_places(ngx_counters_zone_t *zone, ngx_uint_t class)
 
 
 ngx_int_t
-ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+ngx_counters_lease_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ngx_counters_owner_t *me, ngx_counters_class_e class, ngx_uint_t split,
     uint64_t now)
 {
@@ -253,7 +254,7 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
     rc = NGX_DECLINED;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     e = ngx_counters_table_find_locked(zone, key);
 
@@ -289,14 +290,14 @@ ngx_counters_zone_enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 
 done:
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return rc;
 }
 
 
 uint64_t
-ngx_counters_zone_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+ngx_counters_lease_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ngx_counters_owner_t *me, ngx_counters_answer_in_t *answer, uint64_t now,
     ngx_uint_t *stored)
 {
@@ -314,7 +315,7 @@ ngx_counters_zone_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         ngx_counters_fill_draft(zone, &fill, answer, now);
     }
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     e = ngx_counters_table_find_locked(zone, key);
 
@@ -351,7 +352,7 @@ ngx_counters_zone_finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
 done:
 
     ngx_counters_fill_end_locked(zone, &fill);
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return wake;
 }
@@ -435,13 +436,16 @@ ngx_counters_lease_failed_locked(ngx_counters_zone_t *zone,
 
     e->failures += (e->failures < 31);
     work->failed = now;
-    answer->ttl = ngx_counters_backoff(e->failures, NGX_COUNTERS_RETRY_FIRST,
-                                       NGX_COUNTERS_RETRY_MAX, ngx_random());
+    answer->ttl = ngx_counters_policy_backoff(e->failures,
+                                              NGX_COUNTERS_RETRY_FIRST,
+                                              NGX_COUNTERS_RETRY_MAX,
+                                              ngx_random());
     work->retry = now + answer->ttl;
 
     if (e->kind == NGX_COUNTERS_DATA
-        && ngx_counters_freshness(now, e->fetched, e->ttl, zone->conf.stale,
-                                  zone->conf.error, e->marked != 0)
+        && ngx_counters_policy_freshness(now, e->fetched, e->ttl,
+                                         zone->conf.stale,
+                                         zone->conf.error, e->marked != 0)
            != NGX_COUNTERS_EXPIRED)
     {
         return 0;

@@ -22,7 +22,7 @@
  * lease is taken over from a worker that is dead.
  */
 
-ngx_int_t ngx_counters_zone_acquire(ngx_counters_zone_t *zone,
+ngx_int_t ngx_counters_lease_acquire(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key, ngx_counters_owner_t *me,
     ngx_counters_ask_t *ask, uint64_t now);
 
@@ -35,7 +35,7 @@ ngx_int_t ngx_counters_zone_acquire(ngx_counters_zone_t *zone,
  * NGX_DECLINED when the caller does not own the key.
  */
 
-ngx_int_t ngx_counters_zone_enqueue(ngx_counters_zone_t *zone,
+ngx_int_t ngx_counters_lease_enqueue(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key, ngx_counters_owner_t *me,
     ngx_counters_class_e class, ngx_uint_t split, uint64_t now);
 
@@ -47,7 +47,7 @@ ngx_int_t ngx_counters_zone_enqueue(ngx_counters_zone_t *zone,
  * Returns the slots (bit slot % 64) of the workers to be woken.
  */
 
-uint64_t ngx_counters_zone_finish(ngx_counters_zone_t *zone,
+uint64_t ngx_counters_lease_finish(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key, ngx_counters_owner_t *me,
     ngx_counters_answer_in_t *answer, uint64_t now, ngx_uint_t *stored);
 

@@ -43,8 +43,8 @@ static void ngx_counters_limits_measure_locked(ngx_counters_zone_t *zone,
 
 
 ngx_uint_t
-ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
-    ngx_uint_t method, uint64_t now, uint64_t until)
+ngx_counters_limits_zone_method_hold(ngx_counters_zone_t *zone,
+    const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t until)
 {
     ngx_uint_t                 news;
     ngx_counters_limits_t     *limits;
@@ -52,7 +52,7 @@ ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
 
     news = 0;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     cred = ngx_counters_fill_cred_locked(zone, digest, now);
     limits = cred ? ngx_counters_fill_limits_locked(zone, cred, now) : NULL;
@@ -62,7 +62,7 @@ ngx_counters_zone_method_hold(ngx_counters_zone_t *zone, const u_char *digest,
         ngx_counters_limits_operated_locked(cred, limits, method, now, until);
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return news;
 }
@@ -91,8 +91,9 @@ ngx_counters_limits_operated_locked(ngx_counters_cred_node_t *cred,
 
     until = (until > now)
             ? ngx_min(until, now + NGX_COUNTERS_HOLD_LONGEST)
-            : now + ngx_counters_backoff(held, NGX_COUNTERS_OPERATING_FIRST,
-                                         NGX_COUNTERS_OPERATING_MAX, 0);
+            : now + ngx_counters_policy_backoff(held,
+                                                NGX_COUNTERS_OPERATING_FIRST,
+                                                NGX_COUNTERS_OPERATING_MAX, 0);
 
     limits->held[method] = held;
     limits->hold[method] = until;
@@ -122,8 +123,8 @@ ngx_counters_limits_method_open_locked(ngx_counters_zone_t *zone,
 
 
 void
-ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone, const u_char *digest,
-    uint64_t now, uint64_t until)
+ngx_counters_limits_zone_batch_hold(ngx_counters_zone_t *zone,
+    const u_char *digest, uint64_t now, uint64_t until)
 {
     ngx_counters_limits_t     *limits;
     ngx_counters_cred_node_t  *cred;
@@ -132,7 +133,7 @@ ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone, const u_char *digest,
         until = now + NGX_COUNTERS_BATCH_REFUSED;
     }
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
     limits = cred ? ngx_counters_fill_limits_locked(zone, cred, now) : NULL;
@@ -143,7 +144,7 @@ ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone, const u_char *digest,
         limits->trying &= ~(1 << NGX_COUNTERS_BATCHES);
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
@@ -157,7 +158,7 @@ ngx_counters_limits_batch_failed(ngx_counters_zone_t *zone,
 
     rest = 0;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
     limits = cred ? ngx_counters_fill_limits_locked(zone, cred, now) : NULL;
@@ -174,14 +175,14 @@ ngx_counters_limits_batch_failed(ngx_counters_zone_t *zone,
                  || (limits->trying & (1 << NGX_COUNTERS_BATCHES))))
     {
         limits->rests += (limits->rests < 15);
-        limits->alone = (now + ngx_counters_backoff(limits->rests,
+        limits->alone = (now + ngx_counters_policy_backoff(limits->rests,
                                               NGX_COUNTERS_BATCH_FIRST,
                                               NGX_COUNTERS_BATCH_MAX_REST, 0))
                         / 1000 + 1;
         limits->trying &= ~(1 << NGX_COUNTERS_BATCHES);
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return rest;
 }
@@ -193,7 +194,7 @@ ngx_counters_limits_batch_good(ngx_counters_zone_t *zone,
 {
     ngx_counters_cred_node_t  *cred;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
@@ -202,7 +203,7 @@ ngx_counters_limits_batch_good(ngx_counters_zone_t *zone,
                                              ngx_counters_limits(zone, cred));
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
@@ -212,7 +213,7 @@ ngx_counters_limits_single_failed(ngx_counters_zone_t *zone,
 {
     ngx_counters_cred_node_t  *cred;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
@@ -221,7 +222,7 @@ ngx_counters_limits_single_failed(ngx_counters_zone_t *zone,
                                              ngx_counters_limits(zone, cred));
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
@@ -239,7 +240,8 @@ ngx_counters_limits_batch_open_locked(ngx_counters_zone_t *zone,
 
 
 void
-ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
+ngx_counters_limits_zone_operating(ngx_counters_zone_t *zone,
+    const u_char *digest,
     ngx_uint_t method, uint64_t now, ngx_uint_t n, uint64_t used,
     uint64_t reset_at)
 {
@@ -252,7 +254,7 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
 
     used = ngx_min(used, UINT32_MAX);
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     zone->sh->vars.timed = 1;
 
@@ -264,8 +266,8 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
         /* without a rate it is a self-hosted portal, without this limit */
 
         pause = zone->conf.bucket.rate
-                ? ngx_counters_operating_pause(used, cred->spent[method],
-                                               left)
+                ? ngx_counters_policy_operating_pause(used, cred->spent[method],
+                                                      left)
                 : 0;
 
         limits = (pause || cred->limits)
@@ -281,7 +283,7 @@ ngx_counters_zone_operating(ngx_counters_zone_t *zone, const u_char *digest,
         cred->reset[method] = (uint32_t) ngx_min(reset_at, UINT32_MAX);
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
@@ -324,7 +326,7 @@ ngx_counters_limits_used(ngx_counters_zone_t *zone, const u_char *digest,
     *used = 0;
     *reset_at = (now + NGX_COUNTERS_HOLD_LONGEST) / 1000;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     timed = zone->sh->vars.timed;
     cred = ngx_counters_table_find_cred_locked(zone, digest);
@@ -334,14 +336,14 @@ ngx_counters_limits_used(ngx_counters_zone_t *zone, const u_char *digest,
         *reset_at = cred->reset[method];
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return timed;
 }
 
 
 ngx_uint_t
-ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
+ngx_counters_limits_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
 {
     ngx_uint_t                 i, news;
     ngx_counters_limits_t     *limits;
@@ -349,7 +351,7 @@ ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
 
     news = 0;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     cred = ngx_counters_fill_cred_locked(zone, zone->common_cred, now);
     limits = cred ? ngx_counters_fill_limits_locked(zone, cred, now) : NULL;
@@ -365,7 +367,7 @@ ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone, uint64_t now)
         }
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return news;
 }

@@ -20,7 +20,7 @@
  * if it is on hold already.
  */
 
-ngx_uint_t ngx_counters_zone_method_hold(ngx_counters_zone_t *zone,
+ngx_uint_t ngx_counters_limits_zone_method_hold(ngx_counters_zone_t *zone,
     const u_char *digest, ngx_uint_t method, uint64_t now, uint64_t until);
 
 /*
@@ -28,7 +28,7 @@ ngx_uint_t ngx_counters_zone_method_hold(ngx_counters_zone_t *zone,
  * is tried.
  */
 
-void ngx_counters_zone_batch_hold(ngx_counters_zone_t *zone,
+void ngx_counters_limits_zone_batch_hold(ngx_counters_zone_t *zone,
     const u_char *digest, uint64_t now, uint64_t until);
 
 /*
@@ -52,7 +52,7 @@ void ngx_counters_limits_single_failed(ngx_counters_zone_t *zone,
  * lasts until then.
  */
 
-void ngx_counters_zone_operating(ngx_counters_zone_t *zone,
+void ngx_counters_limits_zone_operating(ngx_counters_zone_t *zone,
     const u_char *digest, ngx_uint_t method, uint64_t now, ngx_uint_t n,
     uint64_t used, uint64_t reset_at);
 
@@ -70,7 +70,7 @@ ngx_uint_t ngx_counters_limits_used(ngx_counters_zone_t *zone,
  * asked for again for a while.  Returns 0 if that is known already.
  */
 
-ngx_uint_t ngx_counters_zone_refused_hold(ngx_counters_zone_t *zone,
+ngx_uint_t ngx_counters_limits_zone_refused_hold(ngx_counters_zone_t *zone,
     uint64_t now);
 
 

@@ -59,9 +59,9 @@ ngx_counters_list_insert(ngx_counters_zone_t *zone, ngx_counters_link_t *prev,
 
     next = ngx_counters_list_next(zone, prev);
 
-    ngx_counters_save_locked(zone, prev, sizeof(ngx_counters_link_t));
-    ngx_counters_save_locked(zone, next, sizeof(ngx_counters_link_t));
-    ngx_counters_save_locked(zone, link, sizeof(ngx_counters_link_t));
+    ngx_counters_edit_save_locked(zone, prev, sizeof(ngx_counters_link_t));
+    ngx_counters_edit_save_locked(zone, next, sizeof(ngx_counters_link_t));
+    ngx_counters_edit_save_locked(zone, link, sizeof(ngx_counters_link_t));
 
     link->prev = ngx_counters_list_ref(zone, prev);
     link->next = ngx_counters_list_ref(zone, next);
@@ -85,9 +85,9 @@ ngx_counters_list_remove(ngx_counters_zone_t *zone, ngx_counters_link_t *link)
     prev = ngx_counters_list_prev(zone, link);
     next = ngx_counters_list_next(zone, link);
 
-    ngx_counters_save_locked(zone, prev, sizeof(ngx_counters_link_t));
-    ngx_counters_save_locked(zone, next, sizeof(ngx_counters_link_t));
-    ngx_counters_save_locked(zone, link, sizeof(ngx_counters_link_t));
+    ngx_counters_edit_save_locked(zone, prev, sizeof(ngx_counters_link_t));
+    ngx_counters_edit_save_locked(zone, next, sizeof(ngx_counters_link_t));
+    ngx_counters_edit_save_locked(zone, link, sizeof(ngx_counters_link_t));
 
     prev->next = link->next;
     next->prev = link->prev;

@@ -15,11 +15,11 @@
 void
 ngx_counters_news_listen(ngx_counters_zone_t *zone, ngx_pid_t pid)
 {
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     zone->sh->vars.listener = pid;
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
@@ -28,11 +28,11 @@ ngx_counters_news_listens(ngx_counters_zone_t *zone, ngx_pid_t pid)
 {
     ngx_uint_t  listens;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     listens = (zone->sh->vars.listener == pid);
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return listens;
 }
@@ -41,11 +41,11 @@ ngx_counters_news_listens(ngx_counters_zone_t *zone, ngx_pid_t pid)
 void
 ngx_counters_news_hear(ngx_counters_zone_t *zone, uint64_t when)
 {
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     zone->sh->vars.heard = when;
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
@@ -54,11 +54,11 @@ ngx_counters_news_heard(ngx_counters_zone_t *zone)
 {
     uint64_t  heard;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     heard = zone->sh->vars.heard;
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return heard;
 }

@@ -126,7 +126,7 @@ ngx_counters_quota_class(ngx_counters_zone_t *zone)
 static uint64_t
 ngx_counters_quota_before_locked(ngx_counters_zone_t *zone, ngx_uint_t class)
 {
-    uint64_t                 n;
+    uint64_t              n;
     ngx_counters_vars_t  *vars;
 
     vars = &zone->sh->vars;
@@ -144,8 +144,8 @@ ngx_counters_quota_before_locked(ngx_counters_zone_t *zone, ngx_uint_t class)
 uint32_t
 ngx_counters_quota_spend_locked(ngx_counters_zone_t *zone, uint64_t now)
 {
-    uint32_t                 delay;
-    uint64_t                 until, limit;
+    uint32_t              delay;
+    uint64_t              until, limit;
     ngx_counters_vars_t  *vars;
 
     vars = &zone->sh->vars;
@@ -176,7 +176,7 @@ ngx_msec_t
 ngx_counters_quota_delay_locked(ngx_counters_zone_t *zone, uint64_t limit,
     uint64_t now)
 {
-    uint64_t                 level;
+    uint64_t              level;
     ngx_counters_vars_t  *vars;
 
     vars = &zone->sh->vars;
@@ -196,7 +196,7 @@ uint64_t
 ngx_counters_quota_leaves_locked(ngx_counters_zone_t *zone, ngx_uint_t class,
     uint64_t now)
 {
-    uint64_t                 n, level, limit;
+    uint64_t              n, level, limit;
     ngx_counters_vars_t  *vars;
 
     vars = &zone->sh->vars;
@@ -269,15 +269,15 @@ ngx_counters_quota_hold_locked(ngx_counters_zone_t *zone,
 
 
 ngx_uint_t
-ngx_counters_zone_portal_good(ngx_counters_zone_t *zone, uint64_t now)
+ngx_counters_quota_portal_good(ngx_counters_zone_t *zone, uint64_t now)
 {
-    ngx_uint_t               lifted;
+    ngx_uint_t            lifted;
     ngx_counters_vars_t  *vars;
 
     vars = &zone->sh->vars;
     lifted = 0;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     /* an answer that was under way before a limit does not lift it */
 
@@ -294,23 +294,23 @@ ngx_counters_zone_portal_good(ngx_counters_zone_t *zone, uint64_t now)
         vars->failures = 0;
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return lifted;
 }
 
 
 ngx_uint_t
-ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
+ngx_counters_quota_portal_hold(ngx_counters_zone_t *zone,
     ngx_counters_hold_e hold, uint64_t now, uint64_t until)
 {
-    uint32_t                 pause;
-    ngx_uint_t               n, longer;
+    uint32_t              pause;
+    ngx_uint_t            n, longer;
     ngx_counters_vars_t  *vars;
 
     vars = &zone->sh->vars;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     if (hold == NGX_COUNTERS_LIMITED) {
         ngx_counters_bucket_fill(&vars->bucket, &zone->conf.bucket, now);
@@ -319,7 +319,7 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
     /* several calls that were under way together fail but once */
 
     if (vars->hold == hold && vars->hold_until > now) {
-        ngx_counters_unlock(zone);
+        ngx_counters_edit_unlock(zone);
         return 0;
     }
 
@@ -328,13 +328,13 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
     switch (hold) {
 
     case NGX_COUNTERS_LIMITED:
-        pause = ngx_counters_backoff(n, NGX_COUNTERS_LIMIT_FIRST,
-                                     NGX_COUNTERS_LIMIT_MAX, 0);
+        pause = ngx_counters_policy_backoff(n, NGX_COUNTERS_LIMIT_FIRST,
+                                            NGX_COUNTERS_LIMIT_MAX, 0);
         break;
 
     case NGX_COUNTERS_OVERLOADED:
-        pause = ngx_counters_backoff(n, NGX_COUNTERS_OVERLOAD_FIRST,
-                                     NGX_COUNTERS_OVERLOAD_MAX, 0);
+        pause = ngx_counters_policy_backoff(n, NGX_COUNTERS_OVERLOAD_FIRST,
+                                            NGX_COUNTERS_OVERLOAD_MAX, 0);
         break;
 
     default: /* NGX_COUNTERS_BACKOFF */
@@ -345,7 +345,7 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
 
             if (n < NGX_COUNTERS_FAILURES) {
                 vars->failures = n;
-                ngx_counters_unlock(zone);
+                ngx_counters_edit_unlock(zone);
                 return 0;
             }
         }
@@ -354,8 +354,9 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
 
         longer = n - ngx_min(n - 1, NGX_COUNTERS_FAILURES - 1);
 
-        pause = ngx_counters_backoff(longer, NGX_COUNTERS_HOLD_FIRST,
-                                     NGX_COUNTERS_HOLD_MAX, ngx_random());
+        pause = ngx_counters_policy_backoff(longer, NGX_COUNTERS_HOLD_FIRST,
+                                            NGX_COUNTERS_HOLD_MAX,
+                                            ngx_random());
     }
 
     until = (until > now) ? ngx_min(until, now + NGX_COUNTERS_HOLD_LONGEST)
@@ -365,7 +366,7 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
 
         /* of two holds the longer one */
 
-        ngx_counters_unlock(zone);
+        ngx_counters_edit_unlock(zone);
         return 0;
     }
 
@@ -374,22 +375,22 @@ ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
     vars->hold_until = until;
     vars->probe = 0;
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return 1;
 }
 
 
 void
-ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now)
+ngx_counters_quota_passed(ngx_counters_zone_t *zone, uint64_t now)
 {
     if (zone->conf.bucket.rate == 0) {
         return;
     }
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     ngx_counters_bucket_add(&zone->sh->vars.bucket, &zone->conf.bucket, now);
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }

@@ -21,14 +21,14 @@
  * look at.
  */
 
-ngx_uint_t ngx_counters_zone_portal_good(ngx_counters_zone_t *zone,
+ngx_uint_t ngx_counters_quota_portal_good(ngx_counters_zone_t *zone,
     uint64_t now);
-ngx_uint_t ngx_counters_zone_portal_hold(ngx_counters_zone_t *zone,
+ngx_uint_t ngx_counters_quota_portal_hold(ngx_counters_zone_t *zone,
     ngx_counters_hold_e hold, uint64_t now, uint64_t until);
 
 /* a request of a location with counters on that is not ours to delay */
 
-void ngx_counters_zone_passed(ngx_counters_zone_t *zone, uint64_t now);
+void ngx_counters_quota_passed(ngx_counters_zone_t *zone, uint64_t now);
 
 
 /* for the files of the zone: the mutex is held */

@@ -22,12 +22,12 @@ static ngx_uint_t ngx_counters_refusal_drop_locked(ngx_counters_zone_t *zone,
 
 
 void
-ngx_counters_zone_accepted(ngx_counters_zone_t *zone, const u_char *digest,
+ngx_counters_refusal_accepted(ngx_counters_zone_t *zone, const u_char *digest,
     uint64_t now)
 {
     ngx_counters_cred_node_t  *cred;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
 
@@ -36,12 +36,12 @@ ngx_counters_zone_accepted(ngx_counters_zone_t *zone, const u_char *digest,
         cred->accepted = now;
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
 ngx_uint_t
-ngx_counters_zone_revoke(ngx_counters_zone_t *zone, const u_char *digest,
+ngx_counters_refusal_revoke(ngx_counters_zone_t *zone, const u_char *digest,
     uint64_t now)
 {
     ngx_uint_t                 n;
@@ -49,7 +49,7 @@ ngx_counters_zone_revoke(ngx_counters_zone_t *zone, const u_char *digest,
 
     n = 0;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     cred = ngx_counters_fill_cred_locked(zone, digest, now);
 
@@ -62,14 +62,14 @@ ngx_counters_zone_revoke(ngx_counters_zone_t *zone, const u_char *digest,
         cred->accepted = 0;
         cred->refused = now;
 
-        ngx_counters_commit_locked(zone);
+        ngx_counters_edit_commit_locked(zone);
 
         n = ngx_counters_walk_locked(zone, &cred->entries,
                                      offsetof(ngx_counters_entry_t, siblings),
                                      ngx_counters_refusal_drop_locked, &now);
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return n;
 }
@@ -92,13 +92,13 @@ ngx_counters_refusal_drop_locked(ngx_counters_zone_t *zone,
 
 
 void
-ngx_counters_zone_forget(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
+ngx_counters_refusal_forget(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     uint64_t now)
 {
     ngx_counters_work_t   *work;
     ngx_counters_entry_t  *e;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     e = ngx_counters_table_find_locked(zone, key);
 
@@ -115,18 +115,18 @@ ngx_counters_zone_forget(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         }
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
 uint64_t
-ngx_counters_zone_refused(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
+ngx_counters_refusal_refused(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
 {
     uint64_t                   refused;
     ngx_counters_entry_t      *e;
     ngx_counters_cred_node_t  *cred;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     e = ngx_counters_table_find_locked(zone, key);
     cred = e ? ngx_counters_cred(zone, e)
@@ -144,24 +144,24 @@ ngx_counters_zone_refused(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
         refused = ngx_max(refused, ngx_counters_work(zone, e)->refused);
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return refused;
 }
 
 
 ngx_uint_t
-ngx_counters_zone_pending(ngx_counters_zone_t *zone, const u_char *digest)
+ngx_counters_refusal_pending(ngx_counters_zone_t *zone, const u_char *digest)
 {
     ngx_uint_t                 n;
     ngx_counters_cred_node_t  *cred;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     cred = ngx_counters_table_find_cred_locked(zone, digest);
     n = cred ? ngx_counters_npending(zone, cred) + cred->nflying : 0;
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return n;
 }

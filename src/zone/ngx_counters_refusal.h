@@ -13,7 +13,7 @@
 #include "ngx_counters_types.h"
 
 
-void ngx_counters_zone_accepted(ngx_counters_zone_t *zone,
+void ngx_counters_refusal_accepted(ngx_counters_zone_t *zone,
     const u_char *cred, uint64_t now);
 
 /*
@@ -22,7 +22,7 @@ void ngx_counters_zone_accepted(ngx_counters_zone_t *zone,
  * back (from Redis).  Returns how many entries were dropped.
  */
 
-ngx_uint_t ngx_counters_zone_revoke(ngx_counters_zone_t *zone,
+ngx_uint_t ngx_counters_refusal_revoke(ngx_counters_zone_t *zone,
     const u_char *cred, uint64_t now);
 
 /*
@@ -30,17 +30,17 @@ ngx_uint_t ngx_counters_zone_revoke(ngx_counters_zone_t *zone,
  * nothing fetched earlier is used any more.
  */
 
-void ngx_counters_zone_forget(ngx_counters_zone_t *zone,
+void ngx_counters_refusal_forget(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key, uint64_t now);
 
 /* when the credential, or this key, was last refused; 0: never known */
 
-uint64_t ngx_counters_zone_refused(ngx_counters_zone_t *zone,
+uint64_t ngx_counters_refusal_refused(ngx_counters_zone_t *zone,
     ngx_counters_key_t *key);
 
 /* calls of this credential that are queued, or under way and may return */
 
-ngx_uint_t ngx_counters_zone_pending(ngx_counters_zone_t *zone,
+ngx_uint_t ngx_counters_refusal_pending(ngx_counters_zone_t *zone,
     const u_char *cred);
 
 

@@ -409,7 +409,7 @@ struct ngx_counters_zone_sh_s {
 /* what changes of a record */
 
 #define ngx_counters_save_record(zone, p)                                     \
-    ngx_counters_save_locked(zone, p, sizeof(*(p)))
+    ngx_counters_edit_save_locked(zone, p, sizeof(*(p)))
 
 #define ngx_counters_bucket_of(zone, hash)                                    \
     ((uint32_t) (((uint64_t) (hash) * (zone)->sh->nbuckets) >> 32))
@@ -420,8 +420,8 @@ struct ngx_counters_zone_sh_s {
 static ngx_inline void
 ngx_counters_edit_entry(ngx_counters_zone_t *zone, ngx_counters_entry_t *e)
 {
-    ngx_counters_hide_locked(zone, ngx_counters_bucket_of(zone, e->hash));
-    ngx_counters_save_locked(zone, e, sizeof(ngx_counters_entry_t));
+    ngx_counters_edit_hide_locked(zone, ngx_counters_bucket_of(zone, e->hash));
+    ngx_counters_edit_save_locked(zone, e, sizeof(ngx_counters_entry_t));
 }
 
 

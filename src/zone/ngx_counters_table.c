@@ -179,7 +179,7 @@ ngx_counters_table_link_locked(ngx_counters_zone_t *zone,
     bucket = ngx_counters_bucket_of(zone, e->hash);
     head = &zone->buckets[bucket];
 
-    ngx_counters_hide_locked(zone, bucket);
+    ngx_counters_edit_hide_locked(zone, bucket);
     ngx_counters_save_record(zone, &head->entry);
 
     e->next = head->entry;

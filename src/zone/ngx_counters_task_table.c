@@ -20,14 +20,14 @@
 #define NGX_COUNTERS_TASKS_EVICT     16
 
 
-static uint32_t *ngx_counters_task_bucket(ngx_counters_zone_t *zone,
+static uint32_t *ngx_counters_task_table_bucket(ngx_counters_zone_t *zone,
     uint64_t id);
-static ngx_int_t ngx_counters_task_room_locked(ngx_counters_zone_t *zone,
+static ngx_int_t ngx_counters_task_table_room_locked(ngx_counters_zone_t *zone,
     size_t n);
 
 
 void
-ngx_counters_task_init(ngx_counters_zone_t *zone)
+ngx_counters_task_table_init(ngx_counters_zone_t *zone)
 {
     ngx_counters_list_init(zone, &zone->sh->tasks.lru);
     ngx_counters_list_init(zone, &zone->sh->tasks.pending);
@@ -36,19 +36,21 @@ ngx_counters_task_init(ngx_counters_zone_t *zone)
 
 
 static uint32_t *
-ngx_counters_task_bucket(ngx_counters_zone_t *zone, uint64_t id)
+ngx_counters_task_table_bucket(ngx_counters_zone_t *zone, uint64_t id)
 {
     return &zone->tasks[id % zone->sh->ntasks];
 }
 
 
 ngx_counters_task_t *
-ngx_counters_task_find_locked(ngx_counters_zone_t *zone, uint64_t id)
+ngx_counters_task_table_find_locked(ngx_counters_zone_t *zone, uint64_t id)
 {
     uint32_t              ref;
     ngx_counters_task_t  *task;
 
-    for (ref = *ngx_counters_task_bucket(zone, id); ref; ref = task->next) {
+    for (ref = *ngx_counters_task_table_bucket(zone,
+                                               id); ref; ref = task->next)
+    {
 
         task = ngx_counters_cell(zone, ref);
 
@@ -65,14 +67,14 @@ ngx_counters_task_find_locked(ngx_counters_zone_t *zone, uint64_t id)
 /* keeps it from being evicted soon */
 
 ngx_counters_task_t *
-ngx_counters_task_get_locked(ngx_counters_zone_t *zone, uint64_t id)
+ngx_counters_task_table_get_locked(ngx_counters_zone_t *zone, uint64_t id)
 {
     uint32_t              *head;
     ngx_counters_link_t   *lru;
     ngx_counters_task_t   *task;
 
     lru = &zone->sh->tasks.lru;
-    task = ngx_counters_task_find_locked(zone, id);
+    task = ngx_counters_task_table_find_locked(zone, id);
 
     if (task) {
         ngx_counters_list_remove(zone, &task->lru);
@@ -80,7 +82,7 @@ ngx_counters_task_get_locked(ngx_counters_zone_t *zone, uint64_t id)
         return task;
     }
 
-    if (ngx_counters_task_room_locked(zone, 1) != NGX_OK) {
+    if (ngx_counters_task_table_room_locked(zone, 1) != NGX_OK) {
         return NULL;
     }
 
@@ -91,7 +93,7 @@ ngx_counters_task_get_locked(ngx_counters_zone_t *zone, uint64_t id)
 
     zone->sh->vars.tasks.ncells++;
 
-    head = ngx_counters_task_bucket(zone, id);
+    head = ngx_counters_task_table_bucket(zone, id);
     ngx_counters_save_record(zone, head);
 
     task->id = id;
@@ -107,7 +109,7 @@ ngx_counters_task_get_locked(ngx_counters_zone_t *zone, uint64_t id)
 /* the task whose last event is the oldest makes room, if it waits for none */
 
 static ngx_int_t
-ngx_counters_task_room_locked(ngx_counters_zone_t *zone, size_t n)
+ngx_counters_task_table_room_locked(ngx_counters_zone_t *zone, size_t n)
 {
     size_t                 max;
     ngx_uint_t             i, gone;
@@ -133,7 +135,7 @@ ngx_counters_task_room_locked(ngx_counters_zone_t *zone, size_t n)
 
         if (task->state == NGX_COUNTERS_TASK_IDLE) {
             ngx_counters_save_record(zone, task);
-            ngx_counters_task_free_locked(zone, task);
+            ngx_counters_task_table_free_locked(zone, task);
             gone++;
         }
     }
@@ -143,16 +145,16 @@ ngx_counters_task_room_locked(ngx_counters_zone_t *zone, size_t n)
 
 
 void
-ngx_counters_task_free_locked(ngx_counters_zone_t *zone,
+ngx_counters_task_table_free_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task)
 {
     uint32_t              ref, *p;
     ngx_counters_task_t  *other;
 
-    ngx_counters_task_forget_locked(zone, task);
+    ngx_counters_task_table_forget_locked(zone, task);
 
     ref = ngx_counters_ref(zone, task);
-    p = ngx_counters_task_bucket(zone, task->id);
+    p = ngx_counters_task_table_bucket(zone, task->id);
 
     while (*p != ref) {
         other = ngx_counters_cell(zone, *p);
@@ -170,12 +172,12 @@ ngx_counters_task_free_locked(ngx_counters_zone_t *zone,
 
 
 void
-ngx_counters_task_keep_locked(ngx_counters_zone_t *zone,
+ngx_counters_task_table_keep_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task, ngx_counters_draft_t *draft, size_t n)
 {
     size_t  size;
 
-    ngx_counters_task_forget_locked(zone, task);
+    ngx_counters_task_table_forget_locked(zone, task);
 
     size = ngx_counters_cells_for(n * sizeof(uint64_t));
 
@@ -183,7 +185,7 @@ ngx_counters_task_keep_locked(ngx_counters_zone_t *zone,
         return;
     }
 
-    if (size && ngx_counters_task_room_locked(zone, size) != NGX_OK) {
+    if (size && ngx_counters_task_table_room_locked(zone, size) != NGX_OK) {
         return;
     }
 
@@ -198,7 +200,7 @@ ngx_counters_task_keep_locked(ngx_counters_zone_t *zone,
 
 
 void
-ngx_counters_task_forget_locked(ngx_counters_zone_t *zone,
+ngx_counters_task_table_forget_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task)
 {
     ngx_counters_cells_give_chain_locked(zone, task->users);
@@ -213,7 +215,7 @@ ngx_counters_task_forget_locked(ngx_counters_zone_t *zone,
 
 
 void
-ngx_counters_task_recall_locked(ngx_counters_zone_t *zone,
+ngx_counters_task_table_recall_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task, ngx_counters_users_t *users)
 {
     if (task->nusers > NGX_COUNTERS_USERS_MAX - users->n) {
@@ -229,7 +231,7 @@ ngx_counters_task_recall_locked(ngx_counters_zone_t *zone,
 
 
 void
-ngx_counters_task_users_add(ngx_counters_users_t *users,
+ngx_counters_task_table_users_add(ngx_counters_users_t *users,
     const uint64_t *list, size_t n)
 {
     if (n > NGX_COUNTERS_USERS_MAX - users->n) {

@@ -40,21 +40,21 @@ typedef struct {
 
 /* of a zone that is made */
 
-void ngx_counters_task_init(ngx_counters_zone_t *zone);
+void ngx_counters_task_table_init(ngx_counters_zone_t *zone);
 
 /*
  * Finds or adds a task, and saves it, since it is to be changed; NULL when
  * all that there are wait for something, or there is no such.
  */
 
-ngx_counters_task_t *ngx_counters_task_get_locked(ngx_counters_zone_t *zone,
-    uint64_t id);
-ngx_counters_task_t *ngx_counters_task_find_locked(ngx_counters_zone_t *zone,
-    uint64_t id);
+ngx_counters_task_t *ngx_counters_task_table_get_locked(
+    ngx_counters_zone_t *zone, uint64_t id);
+ngx_counters_task_t *ngx_counters_task_table_find_locked(
+    ngx_counters_zone_t *zone, uint64_t id);
 
 /* the task is in no queue */
 
-void ngx_counters_task_free_locked(ngx_counters_zone_t *zone,
+void ngx_counters_task_table_free_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task);
 
 /*
@@ -63,17 +63,17 @@ void ngx_counters_task_free_locked(ngx_counters_zone_t *zone,
  * it makes room itself.
  */
 
-void ngx_counters_task_keep_locked(ngx_counters_zone_t *zone,
+void ngx_counters_task_table_keep_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task, ngx_counters_draft_t *draft, size_t n);
-void ngx_counters_task_forget_locked(ngx_counters_zone_t *zone,
+void ngx_counters_task_table_forget_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task);
 
-void ngx_counters_task_recall_locked(ngx_counters_zone_t *zone,
+void ngx_counters_task_table_recall_locked(ngx_counters_zone_t *zone,
     ngx_counters_task_t *task, ngx_counters_users_t *users);
 
 /* needs no lock */
 
-void ngx_counters_task_users_add(ngx_counters_users_t *users,
+void ngx_counters_task_table_users_add(ngx_counters_users_t *users,
     const uint64_t *list, size_t n);
 
 

@@ -58,9 +58,9 @@ static void ngx_counters_tasks_back_locked(ngx_counters_zone_t *zone,
 void
 ngx_counters_tasks_init(ngx_counters_zone_t *zone)
 {
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
     zone->sh->vars.tasks.kept = 1;
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
@@ -73,10 +73,10 @@ ngx_counters_tasks_event(ngx_counters_zone_t *zone, uint64_t id,
 
     t = &zone->sh->vars.tasks;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     task = (id && t->kept && !t->wide)
-           ? ngx_counters_task_get_locked(zone, id) : NULL;
+           ? ngx_counters_task_table_get_locked(zone, id) : NULL;
     if (task == NULL) {
         if (t->npending == 0 && !t->wide) {
             t->first = now;
@@ -109,7 +109,7 @@ ngx_counters_tasks_event(ngx_counters_zone_t *zone, uint64_t id,
 
 done:
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
@@ -160,7 +160,7 @@ ngx_counters_tasks_take(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     *delay = 0;
     rc = NGX_DONE;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     if (t->nasked && (now > t->lease || !ngx_counters_state_alive(t->pid))) {
         ngx_counters_tasks_back_locked(zone, now);
@@ -214,7 +214,7 @@ ngx_counters_tasks_take(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 
 done:
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return rc;
 }
@@ -250,7 +250,7 @@ ngx_counters_tasks_deleted_locked(ngx_counters_zone_t *zone,
         ngx_counters_save_record(zone, task);
 
         if (task->known) {
-            ngx_counters_task_recall_locked(zone, task, users);
+            ngx_counters_task_table_recall_locked(zone, task, users);
 
         } else {
             users->wide = 1;
@@ -258,14 +258,14 @@ ngx_counters_tasks_deleted_locked(ngx_counters_zone_t *zone,
 
         /* to be told once more of it changes nothing */
 
-        ngx_counters_task_keep_locked(zone, task, NULL, 0);
+        ngx_counters_task_table_keep_locked(zone, task, NULL, 0);
         task->deleted = 0;
 
         ngx_counters_list_remove(zone, &task->queue);
         task->state = NGX_COUNTERS_TASK_IDLE;
         t->npending--;
 
-        ngx_counters_commit_locked(zone);
+        ngx_counters_edit_commit_locked(zone);
     }
 }
 
@@ -301,7 +301,7 @@ ngx_counters_tasks_ask_locked(ngx_counters_zone_t *zone,
 
         flight->ids[flight->n++] = task->id;
 
-        ngx_counters_commit_locked(zone);
+        ngx_counters_edit_commit_locked(zone);
     }
 }
 
@@ -327,8 +327,8 @@ ngx_counters_tasks_wide_locked(ngx_counters_zone_t *zone,
         ngx_counters_list_remove(zone, q);
         t->npending--;
 
-        ngx_counters_task_free_locked(zone, task);
-        ngx_counters_commit_locked(zone);
+        ngx_counters_task_table_free_locked(zone, task);
+        ngx_counters_edit_commit_locked(zone);
     }
 
     t->wide = 0;
@@ -380,9 +380,9 @@ ngx_counters_tasks_answer(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
         draft = ngx_counters_fill_copy(zone, &data, now);
     }
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
-    task = ngx_counters_task_find_locked(zone, id);
+    task = ngx_counters_task_table_find_locked(zone, id);
 
     if (task && (task->state != NGX_COUNTERS_TASK_ASKED || t->pid != me->pid))
     {
@@ -391,23 +391,23 @@ ngx_counters_tasks_answer(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     }
 
     if (task && task->known && rc != NGX_ERROR) {
-        ngx_counters_task_recall_locked(zone, task, users);
+        ngx_counters_task_table_recall_locked(zone, task, users);
 
     } else if (rc != NGX_OK) {
         users->wide = 1;
     }
 
     if (rc == NGX_OK) {
-        ngx_counters_task_users_add(users, list, n);
+        ngx_counters_task_table_users_add(users, list, n);
         t->failures = 0;
     }
 
     if (task) {
         if (rc == NGX_ERROR) {
-            ngx_counters_task_forget_locked(zone, task);
+            ngx_counters_task_table_forget_locked(zone, task);
 
         } else {
-            ngx_counters_task_keep_locked(zone, task, draft, n);
+            ngx_counters_task_table_keep_locked(zone, task, draft, n);
         }
 
         ngx_counters_tasks_settle_locked(zone, task, now);
@@ -417,7 +417,7 @@ ngx_counters_tasks_answer(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
         ngx_counters_cells_drop_locked(zone, draft);
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
@@ -452,13 +452,13 @@ ngx_counters_tasks_back(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
 
     t = &zone->sh->vars.tasks;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     if (t->nasked && t->pid == me->pid) {
         ngx_counters_tasks_back_locked(zone, now);
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
@@ -478,7 +478,7 @@ ngx_counters_tasks_back_locked(ngx_counters_zone_t *zone, uint64_t now)
 
         task->again = 1;
         ngx_counters_tasks_settle_locked(zone, task, now);
-        ngx_counters_commit_locked(zone);
+        ngx_counters_edit_commit_locked(zone);
     }
 }
 
@@ -494,22 +494,22 @@ ngx_counters_tasks_failed(ngx_counters_zone_t *zone, ngx_counters_owner_t *me,
     t = &zone->sh->vars.tasks;
     users->wide = 1;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     while (t->nasked && t->pid == me->pid) {
         q = ngx_counters_list_head(zone, &zone->sh->tasks.asked);
         task = ngx_counters_list_data(q, ngx_counters_task_t, queue);
         ngx_counters_save_record(zone, task);
 
-        ngx_counters_task_forget_locked(zone, task);
+        ngx_counters_task_table_forget_locked(zone, task);
         ngx_counters_tasks_settle_locked(zone, task, now);
-        ngx_counters_commit_locked(zone);
+        ngx_counters_edit_commit_locked(zone);
     }
 
     t->failures += (t->failures < 31);
-    t->hold = now + ngx_counters_backoff(t->failures,
-                                         NGX_COUNTERS_TASKS_RETRY,
-                                         NGX_COUNTERS_TASKS_RETRY_MAX,
-                                         ngx_random());
-    ngx_counters_unlock(zone);
+    t->hold = now + ngx_counters_policy_backoff(t->failures,
+                                                NGX_COUNTERS_TASKS_RETRY,
+                                                NGX_COUNTERS_TASKS_RETRY_MAX,
+                                                ngx_random());
+    ngx_counters_edit_unlock(zone);
 }

@@ -193,7 +193,7 @@ typedef struct {
 } ngx_counters_flight_t;
 
 
-/* how a refresh is asked for, see ngx_counters_zone_acquire() */
+/* how a refresh is asked for, see ngx_counters_lease_acquire() */
 
 typedef struct {
     ngx_counters_class_e         class;

@@ -44,7 +44,7 @@ ngx_counters_walk_locked(ngx_counters_zone_t *zone, ngx_counters_link_t *list,
                                ((u_char *) q - offset), data);
 
             next = ngx_counters_list_next(zone, q);
-            ngx_counters_commit_locked(zone);
+            ngx_counters_edit_commit_locked(zone);
         }
 
         q = next;
@@ -67,7 +67,7 @@ ngx_counters_walk_locked(ngx_counters_zone_t *zone, ngx_counters_link_t *list,
         ngx_counters_list_insert(zone, ngx_counters_list_prev(zone, q),
                                  &place->link);
 
-        ngx_counters_yield_locked(zone);
+        ngx_counters_edit_yield_locked(zone);
 
         if (!ngx_counters_list_in(&place->link)) {
 

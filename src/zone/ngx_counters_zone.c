@@ -98,7 +98,7 @@ ngx_counters_zone_init(ngx_counters_zone_t *zone, ngx_shm_zone_t *shm_zone,
 
     ngx_counters_cells_map(zone);
     ngx_counters_table_init(zone);
-    ngx_counters_task_init(zone);
+    ngx_counters_task_table_init(zone);
 
     return NGX_OK;
 }
@@ -132,7 +132,7 @@ ngx_counters_zone_look(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ngx_counters_entry_t      *e;
     ngx_counters_cred_node_t  *cred;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     e = ngx_counters_table_find_locked(zone, key);
 
@@ -152,7 +152,7 @@ ngx_counters_zone_look(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
         rc = NGX_DECLINED;
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return rc;
 }
@@ -211,10 +211,10 @@ ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
     view->forced = e->forced;
 
     if (e->kind == NGX_COUNTERS_DATA) {
-        view->fresh = ngx_counters_freshness(now, e->fetched, e->ttl,
-                                             zone->conf.stale,
-                                             zone->conf.error,
-                                             e->marked != 0);
+        view->fresh = ngx_counters_policy_freshness(now, e->fetched, e->ttl,
+                                                    zone->conf.stale,
+                                                    zone->conf.error,
+                                                    e->marked != 0);
         if (e->marked && view->remains > 0) {
             view->remains = 0;
         }
@@ -279,9 +279,9 @@ ngx_counters_zone_dry(ngx_counters_zone_t *zone, uint64_t now)
 {
     ngx_uint_t  dry;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
     dry = ngx_counters_quota_line_locked(zone, NULL, now);
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return dry;
 }
@@ -314,7 +314,7 @@ ngx_counters_zone_purge(ngx_counters_zone_t *zone, uint64_t *user,
     purge.soft = soft;
     purge.now = now;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     if (user) {
         list = ngx_counters_table_users(zone, *user);
@@ -328,7 +328,7 @@ ngx_counters_zone_purge(ngx_counters_zone_t *zone, uint64_t *user,
     n = ngx_counters_walk_locked(zone, list, offset,
                                  ngx_counters_zone_purge_locked, &purge);
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 
     return n;
 }
@@ -408,7 +408,7 @@ ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
     state->size = zone->shpool->end - (u_char *) zone->shpool;
     state->since = sh->since;
 
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
 
     state->entries = vars->nentries;
     state->creds = vars->ncreds;
@@ -429,5 +429,5 @@ ngx_counters_zone_state(ngx_counters_zone_t *zone, uint64_t now,
         state->queued[i] = vars->nqueued[i];
     }
 
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }

@@ -44,10 +44,10 @@ envelope(const ngx_counters_part_t *part, int judged)
     size_t              len;
     ngx_counters_str_t  text;
 
-    len = ngx_counters_part_len(part);
+    len = ngx_counters_batch_part_len(part);
 
     text.data = malloc(len ? len : 1);
-    text.len = ngx_counters_part_envelope(text.data, part) - text.data;
+    text.len = ngx_counters_batch_part_envelope(text.data, part) - text.data;
 
     check(text.len == len);
 

@@ -140,11 +140,11 @@ run(const ngx_counters_str_t *uri, const ngx_counters_args_t *query,
         abort();
     }
 
-    if (ngx_counters_webhook(uri, &cred) == NGX_COUNTERS_OK) {
+    if (ngx_counters_path_webhook(uri, &cred) == NGX_COUNTERS_OK) {
         check_cred(&cred);
     }
 
-    if (ngx_counters_call_path(uri, &path) != NGX_COUNTERS_OK) {
+    if (ngx_counters_path_parse(uri, &path) != NGX_COUNTERS_OK) {
         return;
     }
 

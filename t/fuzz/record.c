@@ -60,7 +60,7 @@ sign(const ngx_counters_str_t *in)
     parts[3].data = parts[2].data + headers;
     parts[3].len = in->len - NGX_COUNTERS_RECORD_HEADER_LEN - headers;
 
-    check(ngx_counters_hmac_record(hmac, parts, 4, mac) == NGX_COUNTERS_OK);
+    check(ngx_counters_key_hmac_record(hmac, parts, 4, mac) == NGX_COUNTERS_OK);
     memcpy(p + FIXED, mac, NGX_COUNTERS_RECORD_MAC_LEN);
 }
 
@@ -92,7 +92,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ngx_counters_record_t  e;
 
     if (hmac == NULL) {
-        hmac = ngx_counters_hmac_create((const unsigned char *) "fuzz", 4);
+        hmac = ngx_counters_key_hmac_create((const unsigned char *) "fuzz", 4);
     }
 
     if (size == 0) {

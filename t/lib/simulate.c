@@ -458,8 +458,8 @@ simulate_run(simulate_t *s)
 
         case SIMULATE_TICKS:
             if (s->zone.conf.ahead
-                && ngx_counters_zone_ahead(&s->zone, &s->worker[ev.n].me,
-                                           s->now, simulate_has, s))
+                && ngx_counters_ahead(&s->zone, &s->worker[ev.n].me,
+                                      s->now, simulate_has, s))
             {
                 simulate_pump(s, ev.n);
             }
@@ -479,7 +479,7 @@ simulate_run(simulate_t *s)
             break;
 
         case SIMULATE_PASS:
-            ngx_counters_zone_passed(&s->zone, s->now);
+            ngx_counters_quota_passed(&s->zone, s->now);
 
             if (!simulate_admit(s)) {
                 s->sum->passed_limits++;
@@ -659,11 +659,11 @@ simulate_refresh(simulate_t *s, ngx_uint_t n, ngx_counters_class_e class,
     ask.wait = (class == NGX_COUNTERS_WAITING);
     ask.check = 0;
 
-    rc = ngx_counters_zone_acquire(&s->zone, &key, &w->me, &ask, s->now);
+    rc = ngx_counters_lease_acquire(&s->zone, &key, &w->me, &ask, s->now);
 
     if (rc == NGX_OK) {
-        rc = ngx_counters_zone_enqueue(&s->zone, &key, &w->me, class, 0,
-                                       s->now);
+        rc = ngx_counters_lease_enqueue(&s->zone, &key, &w->me, class, 0,
+                                        s->now);
     }
 
     simulate_pump(s, s->user[n].worker);
@@ -755,8 +755,8 @@ simulate_pump(simulate_t *s, ngx_uint_t n)
         i = s->free;
         flight = &s->flight[i];
 
-        rc = ngx_counters_zone_dispatch(&s->zone, &w->me, s->now,
-                                        &flight->calls, &delay, &slot);
+        rc = ngx_counters_dispatch(&s->zone, &w->me, s->now,
+                                   &flight->calls, &delay, &slot);
 
         if (rc == NGX_OK) {
             s->free = flight->next;
@@ -879,16 +879,16 @@ simulate_land(simulate_t *s, ngx_uint_t n)
     w = &s->worker[flight->worker];
 
     if (flight->limited) {
-        (void) ngx_counters_zone_portal_hold(&s->zone, NGX_COUNTERS_LIMITED,
-                                             s->now, 0);
+        (void) ngx_counters_quota_portal_hold(&s->zone, NGX_COUNTERS_LIMITED,
+                                              s->now, 0);
     } else {
-        (void) ngx_counters_zone_portal_good(&s->zone, s->now);
+        (void) ngx_counters_quota_portal_good(&s->zone, s->now);
     }
 
     if (flight->operated) {
-        ngx_counters_zone_operating(&s->zone, simulate_cred,
-                                    NGX_COUNTERS_TASKS, s->now, flight->used,
-                                    flight->reset);
+        ngx_counters_limits_zone_operating(&s->zone, simulate_cred,
+                                           NGX_COUNTERS_TASKS, s->now,
+                                           flight->used, flight->reset);
     }
 
     for (i = 0; i < flight->calls.n; i++) {
@@ -896,9 +896,9 @@ simulate_land(simulate_t *s, ngx_uint_t n)
         key = &flight->calls.keys[i];
 
         if (flight->limited) {
-            (void) ngx_counters_zone_enqueue(&s->zone, key, &w->me,
-                                             NGX_COUNTERS_WAITING,
-                                             flight->calls.split, s->now);
+            (void) ngx_counters_lease_enqueue(&s->zone, key, &w->me,
+                                              NGX_COUNTERS_WAITING,
+                                              flight->calls.split, s->now);
             continue;
         }
 
@@ -907,8 +907,8 @@ simulate_land(simulate_t *s, ngx_uint_t n)
             continue;
         }
 
-        ngx_counters_zone_method_hold(&s->zone, key->cred, key->method,
-                                      s->now, 0);
+        ngx_counters_limits_zone_method_hold(&s->zone, key->cred, key->method,
+                                             s->now, 0);
         simulate_store(s, w, key, NGX_COUNTERS_FAILURE);
     }
 
@@ -933,10 +933,10 @@ simulate_store(simulate_t *s, simulate_worker_t *w, ngx_counters_key_t *key,
     answer.kind = kind;
     answer.status = (kind == NGX_COUNTERS_DATA) ? 200 : 429;
     answer.fetched = s->now;
-    answer.ttl = ngx_counters_jitter_ttl(s->ttl, ngx_random());
+    answer.ttl = ngx_counters_policy_jitter_ttl(s->ttl, ngx_random());
 
-    (void) ngx_counters_zone_finish(&s->zone, key, &w->me, &answer, s->now,
-                                    &stored);
+    (void) ngx_counters_lease_finish(&s->zone, key, &w->me, &answer, s->now,
+                                     &stored);
 
     user = &s->user[key->user - 1];
 

@@ -339,7 +339,7 @@ bench_put(bench_t *b, ngx_uint_t n)
     ask.class = NGX_COUNTERS_WAITING;
     ask.lease = 11000;
 
-    if (ngx_counters_zone_acquire(&b->zone, &key, &b->me, &ask, b->now)
+    if (ngx_counters_lease_acquire(&b->zone, &key, &b->me, &ask, b->now)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -356,8 +356,8 @@ bench_put(bench_t *b, ngx_uint_t n)
     answer.body.data = bench_body;
     answer.body.len = sizeof(bench_body) - 1;
 
-    (void) ngx_counters_zone_finish(&b->zone, &key, &b->me, &answer, b->now,
-                                    &stored);
+    (void) ngx_counters_lease_finish(&b->zone, &key, &b->me, &answer, b->now,
+                                     &stored);
 
     return stored ? NGX_OK : NGX_ERROR;
 }
@@ -538,7 +538,7 @@ bench_upkeep(bench_t *b)
     start = bench_cpu();
 
     for (n = 0; n < BENCH_STEPS; n++) {
-        ngx_counters_zone_expire(&b->zone, b->now, 100);
+        ngx_counters_evict_expire(&b->zone, b->now, 100);
     }
 
     bench_report("expire", n, start);
@@ -546,8 +546,7 @@ bench_upkeep(bench_t *b)
     start = bench_cpu();
 
     for (n = 0; n < BENCH_STEPS; n++) {
-        (void) ngx_counters_zone_ahead(&b->zone, &b->me, b->now, bench_has,
-                                       NULL);
+        (void) ngx_counters_ahead(&b->zone, &b->me, b->now, bench_has, NULL);
     }
 
     bench_report("ahead", n, start);
@@ -573,7 +572,7 @@ bench_events(bench_t *b)
             users->elts[i] = 1 + bench_random(b) % b->entries;
         }
 
-        (void) ngx_counters_tasks_mark(&b->zone, &b->me, users, b->now,
+        (void) ngx_counters_ahead_mark(&b->zone, &b->me, users, b->now,
                                        bench_has, NULL);
     }
 
@@ -594,8 +593,8 @@ bench_queue(bench_t *b)
     start = bench_cpu();
 
     for (n = 0; n < BENCH_STEPS; n++) {
-        (void) ngx_counters_zone_dispatch(&b->zone, &b->me, b->now + n * 500,
-                                          &flight, &delay, &i);
+        (void) ngx_counters_dispatch(&b->zone, &b->me, b->now + n * 500,
+                                     &flight, &delay, &i);
     }
 
     bench_report("dispatch", n, start);
@@ -610,11 +609,11 @@ bench_queue(bench_t *b)
     for (n = 0; n < k; n++) {
         bench_key(b, b->entries + n, &key);
 
-        if (ngx_counters_zone_acquire(&b->zone, &key, &b->me, &ask, b->now)
+        if (ngx_counters_lease_acquire(&b->zone, &key, &b->me, &ask, b->now)
             == NGX_OK)
         {
-            (void) ngx_counters_zone_enqueue(&b->zone, &key, &b->me,
-                                             NGX_COUNTERS_WAITING, 0, b->now);
+            (void) ngx_counters_lease_enqueue(&b->zone, &key, &b->me,
+                                              NGX_COUNTERS_WAITING, 0, b->now);
         }
     }
 
@@ -655,7 +654,7 @@ bench_purges(bench_t *b)
     bench_report("purge of all", 1, start);
 
     start = bench_cpu();
-    ngx_counters_zone_expire(&b->zone, b->now - 3600000, 100);
+    ngx_counters_evict_expire(&b->zone, b->now - 3600000, 100);
     bench_report("clock set back", 1, start);
 }
 

@@ -164,9 +164,9 @@ is_part(size_t i, ngx_counters_verdict_e verdict, int status,
     is_int(parts[i].verdict, verdict, "verdict of part %d", (int) i);
     is_int(parts[i].status, status, "its status");
 
-    len = ngx_counters_part_len(&parts[i]);
+    len = ngx_counters_batch_part_len(&parts[i]);
     out = malloc(len ? len : 1);
-    p = ngx_counters_part_envelope(out, &parts[i]);
+    p = ngx_counters_batch_part_envelope(out, &parts[i]);
 
     is_int(p - out, len, "its length");
     is_str(out, p - out, envelope, "its envelope");

@@ -281,7 +281,7 @@ static const case_t  calls[] = {
 };
 
 
-/* "path" gets what ngx_counters_call_path() finds */
+/* "path" gets what ngx_counters_path_parse() finds */
 
 /* path: the user that nginx vouches for; out: status and code, or the call */
 

@@ -70,7 +70,7 @@ test_reference(const unsigned char *key, size_t len)
     ngx_counters_call_t   call;
     ngx_counters_hmac_t  *hmac;
 
-    hmac = ngx_counters_hmac_create(key, len);
+    hmac = ngx_counters_key_hmac_create(key, len);
     ok(hmac != NULL, "a secret of %d bytes", (int) len);
 
     parts[0] = str("one");
@@ -84,13 +84,14 @@ test_reference(const unsigned char *key, size_t len)
     p = number(p + 3, 0);
 
     HMAC(EVP_sha256(), key, (int) len, message, p - message, expected, &n);
-    is_int(ngx_counters_hmac_parts(hmac, parts, 2, digest), NGX_COUNTERS_OK,
+    is_int(ngx_counters_key_hmac_parts(hmac, parts, 2, digest), NGX_COUNTERS_OK,
            "parts");
     ok(memcmp(digest, expected, DIGEST) == 0, "parts as HMAC() has them");
 
     message[0] = 'e';
     HMAC(EVP_sha256(), key, (int) len, message, p - message, expected, &n);
-    is_int(ngx_counters_hmac_record(hmac, parts, 2, digest), NGX_COUNTERS_OK,
+    is_int(ngx_counters_key_hmac_record(hmac, parts, 2, digest),
+           NGX_COUNTERS_OK,
            "entry");
     ok(memcmp(digest, expected, DIGEST) == 0, "entry as HMAC() has it");
 
@@ -132,7 +133,7 @@ test_reference(const unsigned char *key, size_t len)
     is_int(ngx_counters_key_digest(hmac, &k, digest), NGX_COUNTERS_OK, "key");
     ok(memcmp(digest, expected, DIGEST) == 0, "key as HMAC() has it");
 
-    ngx_counters_hmac_free(hmac);
+    ngx_counters_key_hmac_free(hmac);
 }
 
 
@@ -152,8 +153,8 @@ test_secrets(void)
         test_reference(key, lens[i]);
     }
 
-    ok(ngx_counters_hmac_create(key, 0) == NULL, "no secret, no state");
-    ngx_counters_hmac_free(NULL);
+    ok(ngx_counters_key_hmac_create(key, 0) == NULL, "no secret, no state");
+    ngx_counters_key_hmac_free(NULL);
 }
 
 
@@ -193,10 +194,10 @@ test_cred(ngx_counters_hmac_t *hmac)
     (void) ngx_counters_key_cred(hmac, &portal, &c, b);
     ok(memcmp(a, b, DIGEST) == 0, "the same each time");
 
-    other = ngx_counters_hmac_create(secret, sizeof(secret) - 2);
+    other = ngx_counters_key_hmac_create(secret, sizeof(secret) - 2);
     (void) ngx_counters_key_cred(other, &portal, &c, b);
     ok(memcmp(a, b, DIGEST) != 0, "another secret");
-    ngx_counters_hmac_free(other);
+    ngx_counters_key_hmac_free(other);
 
     differ(hmac, "acme", c, "acme2", c, "another portal");
     differ(hmac, "acme", c, "acme", cred(NGX_COUNTERS_CRED_WEBHOOK, 6, "abc"),
@@ -223,24 +224,24 @@ test_parts(ngx_counters_hmac_t *hmac)
     parts[0] = str("ab");
     parts[1] = str("c");
     parts[2] = str("");
-    (void) ngx_counters_hmac_parts(hmac, parts, 2, a);
+    (void) ngx_counters_key_hmac_parts(hmac, parts, 2, a);
 
-    (void) ngx_counters_hmac_record(hmac, parts, 2, b);
+    (void) ngx_counters_key_hmac_record(hmac, parts, 2, b);
     ok(memcmp(a, b, DIGEST) != 0, "parts and entry are apart");
 
-    (void) ngx_counters_hmac_parts(hmac, parts, 3, b);
+    (void) ngx_counters_key_hmac_parts(hmac, parts, 3, b);
     ok(memcmp(a, b, DIGEST) != 0, "an empty part counts");
 
     parts[0] = str("a");
     parts[1] = str("bc");
-    (void) ngx_counters_hmac_parts(hmac, parts, 2, b);
+    (void) ngx_counters_key_hmac_parts(hmac, parts, 2, b);
     ok(memcmp(a, b, DIGEST) != 0, "so does a border");
 
     parts[0].len = 0;
     parts[0].data = NULL;
-    is_int(ngx_counters_hmac_parts(hmac, parts, 1, b), NGX_COUNTERS_OK,
+    is_int(ngx_counters_key_hmac_parts(hmac, parts, 1, b), NGX_COUNTERS_OK,
            "a part that is nowhere");
-    is_int(ngx_counters_hmac_parts(hmac, NULL, 0, b), NGX_COUNTERS_OK,
+    is_int(ngx_counters_key_hmac_parts(hmac, NULL, 0, b), NGX_COUNTERS_OK,
            "no parts");
 }
 
@@ -252,19 +253,19 @@ test_same(ngx_counters_hmac_t *hmac)
 
     a = str("token");
     b = str("token");
-    ok(ngx_counters_hmac_same(hmac, &a, &b), "the same");
+    ok(ngx_counters_key_hmac_same(hmac, &a, &b), "the same");
 
     b = str("tokem");
-    ok(!ngx_counters_hmac_same(hmac, &a, &b), "the last byte differs");
+    ok(!ngx_counters_key_hmac_same(hmac, &a, &b), "the last byte differs");
 
     b = str("toke");
-    ok(!ngx_counters_hmac_same(hmac, &a, &b), "shorter");
+    ok(!ngx_counters_key_hmac_same(hmac, &a, &b), "shorter");
 
     b = str("tokens");
-    ok(!ngx_counters_hmac_same(hmac, &a, &b), "longer");
+    ok(!ngx_counters_key_hmac_same(hmac, &a, &b), "longer");
 
     a = str("");
-    ok(!ngx_counters_hmac_same(hmac, &a, &b), "nothing");
+    ok(!ngx_counters_key_hmac_same(hmac, &a, &b), "nothing");
 }
 
 
@@ -362,11 +363,11 @@ test_hex(void)
     static unsigned char   in[] = { 0x00, 0x9f, 0xa0, 0xff };
 
     out[8] = '!';
-    p = ngx_counters_hex(out, in, 4);
+    p = ngx_counters_key_hex(out, in, 4);
 
     is_str(out, p - out, "009fa0ff", "hex");
     ok(out[8] == '!', "no terminator");
-    ok(ngx_counters_hex(out, in, 0) == out, "nothing");
+    ok(ngx_counters_key_hex(out, in, 0) == out, "nothing");
 }
 
 
@@ -375,7 +376,7 @@ main(void)
 {
     ngx_counters_hmac_t  *hmac;
 
-    hmac = ngx_counters_hmac_create(secret, sizeof(secret) - 1);
+    hmac = ngx_counters_key_hmac_create(secret, sizeof(secret) - 1);
 
     test_secrets();
     test_cred(hmac);
@@ -385,7 +386,7 @@ main(void)
     test_hash();
     test_hex();
 
-    ngx_counters_hmac_free(hmac);
+    ngx_counters_key_hmac_free(hmac);
 
     return done();
 }

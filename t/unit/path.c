@@ -180,7 +180,7 @@ run_paths(void)
         s = str(c->in);
         memset(&path, 0xff, sizeof(path));
 
-        if (ngx_counters_call_path(&s, &path) != NGX_COUNTERS_OK) {
+        if (ngx_counters_path_parse(&s, &path) != NGX_COUNTERS_OK) {
             ok(c->out == NULL, "path declined: %s", label(c->in));
             continue;
         }
@@ -230,7 +230,7 @@ run_webhooks(void)
     for (c = webhooks; c->in; c++) {
         s = str(c->in);
 
-        if (ngx_counters_webhook(&s, &cred) != NGX_COUNTERS_OK) {
+        if (ngx_counters_path_webhook(&s, &cred) != NGX_COUNTERS_OK) {
             ok(c->out == NULL, "webhook declined: %s", label(c->in));
             continue;
         }
@@ -248,18 +248,19 @@ run_webhooks(void)
 static void
 run_methods(void)
 {
-    int                  i;
+    int                 i;
     ngx_counters_str_t  s;
 
     for (i = 0; i < NGX_COUNTERS_METHODS; i++) {
-        is_int(ngx_counters_method(&ngx_counters_method_names[i]), i,
+        is_int(ngx_counters_path_method_id(&ngx_counters_path_method_names[i]),
+               i,
                "a method by its name");
     }
 
     s = str("batch");
-    is_int(ngx_counters_method(&s), NGX_COUNTERS_BATCH, "batch");
+    is_int(ngx_counters_path_method_id(&s), NGX_COUNTERS_BATCH, "batch");
     s = str("");
-    is_int(ngx_counters_method(&s), NGX_COUNTERS_OTHER, "no name");
+    is_int(ngx_counters_path_method_id(&s), NGX_COUNTERS_OTHER, "no name");
 }
 
 

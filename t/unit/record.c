@@ -172,9 +172,9 @@ test_foreign(void)
 
     memcpy(key, "none", 4);
     own = hmac;
-    hmac = ngx_counters_hmac_create(key, 4);
+    hmac = ngx_counters_key_hmac_create(key, 4);
     is_int(decode(out, len), NGX_COUNTERS_DECLINED, "another secret");
-    ngx_counters_hmac_free(hmac);
+    ngx_counters_key_hmac_free(hmac);
     hmac = own;
 
     is_int(decode(out, len), NGX_COUNTERS_OK, "whole again");
@@ -199,23 +199,23 @@ test_reserved(void)
     parts[2] = str("");
     parts[3] = str("");
 
-    (void) ngx_counters_hmac_record(hmac, parts, 4, mac);
+    (void) ngx_counters_key_hmac_record(hmac, parts, 4, mac);
     memcpy(out + 28, mac, 16);
     is_int(decode(out, 44), NGX_COUNTERS_OK, "made by hand");
 
-    (void) ngx_counters_hmac_parts(hmac, parts, 4, mac);
+    (void) ngx_counters_key_hmac_parts(hmac, parts, 4, mac);
     memcpy(out + 28, mac, 16);
     is_int(decode(out, 44), NGX_COUNTERS_DECLINED,
            "a MAC made for something else");
 
     out[5] = 1;
-    (void) ngx_counters_hmac_record(hmac, parts, 4, mac);
+    (void) ngx_counters_key_hmac_record(hmac, parts, 4, mac);
     memcpy(out + 28, mac, 16);
     is_int(decode(out, 44), NGX_COUNTERS_DECLINED, "a reserved byte in use");
 
     out[5] = 0;
     out[4] = 2;
-    (void) ngx_counters_hmac_record(hmac, parts, 4, mac);
+    (void) ngx_counters_key_hmac_record(hmac, parts, 4, mac);
     memcpy(out + 28, mac, 16);
     is_int(decode(out, 44), NGX_COUNTERS_DECLINED, "another version");
 
@@ -224,7 +224,7 @@ test_reserved(void)
     out[4] = 1;
     memset(out + 20, 0xff, 4);
     memcpy(out + 24, "\0\0\0\1", 4);
-    (void) ngx_counters_hmac_record(hmac, parts, 4, mac);
+    (void) ngx_counters_key_hmac_record(hmac, parts, 4, mac);
     memcpy(out + 28, mac, 16);
     is_int(decode(out, 44), NGX_COUNTERS_DECLINED, "lengths that wrap");
 }
@@ -233,7 +233,7 @@ test_reserved(void)
 int
 main(void)
 {
-    hmac = ngx_counters_hmac_create((const unsigned char *) "secret", 6);
+    hmac = ngx_counters_key_hmac_create((const unsigned char *) "secret", 6);
     memset(digest, 0xd1, sizeof(digest));
 
     test_round(1700000000000ULL, 30000, 200,
@@ -247,7 +247,7 @@ main(void)
     test_foreign();
     test_reserved();
 
-    ngx_counters_hmac_free(hmac);
+    ngx_counters_key_hmac_free(hmac);
 
     return done();
 }

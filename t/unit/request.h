@@ -94,7 +94,7 @@ request(request_t *r, const case_t *c)
     uri = str(c->path);
     r->authorization = str(c->authorization);
 
-    if (ngx_counters_call_path(&uri, &r->path) != NGX_COUNTERS_OK) {
+    if (ngx_counters_path_parse(&uri, &r->path) != NGX_COUNTERS_OK) {
         return NGX_COUNTERS_DECLINED;
     }
 

@@ -32,14 +32,14 @@ refresh_ahead(void)
         put(zone, key(1, i), answer(NGX_COUNTERS_DATA, "a", NOW + i * 1000));
     }
 
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 50000, has_all,
-                                   NULL), 0, "nothing is due yet");
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 57000, has_all,
-                                   NULL), 1, "three seconds ahead one is");
-    is_int(ngx_counters_zone_ahead(zone, &workers[1], NOW + 57000, has_all,
-                                   NULL), 0, "which is queued once");
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 61000, has_all,
-                                   NULL), 4, "then the next");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 50000, has_all,
+                              NULL), 0, "nothing is due yet");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 57000, has_all,
+                              NULL), 1, "three seconds ahead one is");
+    is_int(ngx_counters_ahead(zone, &workers[1], NOW + 57000, has_all,
+                              NULL), 0, "which is queued once");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 61000, has_all,
+                              NULL), 4, "then the next");
 
     first = 0;
 
@@ -55,10 +55,10 @@ refresh_ahead(void)
                answer(NGX_COUNTERS_DATA, "b", NOW + 61000), NOW + 61000);
     }
 
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 77000, has_all,
-                                   NULL), 15, "those that are left");
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 118000, has_all,
-                                   NULL), 5, "and the first again");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 77000, has_all,
+                              NULL), 15, "those that are left");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 118000, has_all,
+                              NULL), 5, "and the first again");
     zone_ok(zone, "refresh-ahead");
 }
 
@@ -84,11 +84,11 @@ asked_for_lately(void)
         zone->slots[ngx_counters_ref(zone, e)].asked = NOW / 1000 - 300;
     }
 
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 60000, has_first,
-                                   NULL), 5,
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 60000, has_first,
+                              NULL), 5,
            "those asked for lately whose credential is here");
-    is_int(ngx_counters_zone_ahead(zone, &workers[1], NOW + 60000, has_all,
-                                   NULL), 10, "another worker has the others");
+    is_int(ngx_counters_ahead(zone, &workers[1], NOW + 60000, has_all,
+                              NULL), 10, "another worker has the others");
     is_int(zone->sh->vars.nqueued[NGX_COUNTERS_AHEAD], 15, "all in their class");
     is_int(lease(zone, key(1, 1), 0, NGX_COUNTERS_STALE, NOW + 60000),
            NGX_AGAIN, "one is asked for");
@@ -101,8 +101,8 @@ asked_for_lately(void)
     }
 
     is_int(n, 15, "those not asked for are refreshed when they are");
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 121000, has_all,
-                                   NULL), 15, "and then kept fresh again");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 121000, has_all,
+                              NULL), 15, "and then kept fresh again");
 
     zone_ok(zone, "asked for lately");
 }
@@ -122,12 +122,12 @@ holds_ahead(void)
     put(zone, key(1, 2), answer(NGX_COUNTERS_DATA, "a", NOW));
     put(zone, key(1, 1), answer(NGX_COUNTERS_FAILURE, "f", NOW + 59900));
 
-    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW + 60000,
-                                  NOW + 60100);
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 60000, has_all,
-                                   NULL), 0, "not while the portal is held");
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 60100, has_all,
-                                   NULL), 1, "nor what has just failed");
+    ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW + 60000,
+                                   NOW + 60100);
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 60000, has_all,
+                              NULL), 0, "not while the portal is held");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 60100, has_all,
+                              NULL), 1, "nor what has just failed");
 
     zone_ok(zone, "holds");
 }
@@ -158,34 +158,34 @@ ttls(void)
         put(zone, key(1, i), answer(NGX_COUNTERS_DATA, "a", NOW));
     }
 
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 60000, has_all,
-                                   NULL), 50,
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 60000, has_all,
+                              NULL), 50,
            "those that live longer do not hide the others");
 
     for (n = 0; n < 10; n++) {
-        ngx_counters_zone_ahead(zone, &workers[0], NOW + 60000, has_all,
-                                NULL);
+        ngx_counters_ahead(zone, &workers[0], NOW + 60000, has_all,
+                           NULL);
     }
 
     is_int(zone->sh->vars.nqueued[NGX_COUNTERS_AHEAD], 50,
            "who are looked at in vain");
 
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 598000, has_all,
-                                   NULL), 0, "nor when nobody asked");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 598000, has_all,
+                              NULL), 0, "nor when nobody asked");
 
     for (i = 0; i < 50; i++) {
         look(zone, im(1, i), NOW + 400000);
     }
 
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 598000, has_all,
-                                   NULL), 0, "asked for too late for that");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 598000, has_all,
+                              NULL), 0, "asked for too late for that");
 
     for (i = 0; i < 10; i++) {
         put(zone, im(1, i), answer(NGX_COUNTERS_DATA, "a", NOW + 600000));
     }
 
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 658000, has_all,
-                                   NULL), 10, "each method has its turn");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 658000, has_all,
+                              NULL), 10, "each method has its turn");
 }
 
 
@@ -202,8 +202,8 @@ marked_ahead(void)
     put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "a", NOW));
     put(zone, key(1, 2), answer(NGX_COUNTERS_DATA, "a", NOW));
     ngx_counters_zone_purge(zone, NULL, NULL, 1, NOW + 100);
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 200, has_all,
-                                   NULL), 2, "marked entries are refreshed");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 200, has_all,
+                              NULL), 2, "marked entries are refreshed");
 
     zone_ok(zone, "ttls");
 }
@@ -221,17 +221,17 @@ lagging(void)
 
     put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "a", NOW));
 
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 56900, has_all,
-                                   NULL), 0, "nothing is due");
-    is_int(ngx_counters_zone_ahead(zone, &workers[1], NOW + 56000, has_all,
-                                   NULL), 0, "nor for a worker that lags");
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW + 57000, has_all,
-                                   NULL), 1, "it is when its time has come");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 56900, has_all,
+                              NULL), 0, "nothing is due");
+    is_int(ngx_counters_ahead(zone, &workers[1], NOW + 56000, has_all,
+                              NULL), 0, "nor for a worker that lags");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW + 57000, has_all,
+                              NULL), 1, "it is when its time has come");
 
     /* far back: the clock has been set */
 
-    is_int(ngx_counters_zone_ahead(zone, &workers[0], NOW - 100000000,
-                                   has_all, NULL), 0, "long before");
+    is_int(ngx_counters_ahead(zone, &workers[0], NOW - 100000000,
+                              has_all, NULL), 0, "long before");
 
     zone_ok(zone, "lagging");
 }

@@ -110,7 +110,7 @@ dispatching(ngx_counters_zone_t *zone)
 static void
 ahead(ngx_counters_zone_t *zone)
 {
-    ngx_counters_zone_ahead(zone, &workers[0], NOW + 58000, has_every, NULL);
+    ngx_counters_ahead(zone, &workers[0], NOW + 58000, has_every, NULL);
 }
 
 
@@ -123,7 +123,7 @@ marks(ngx_counters_zone_t *zone)
     users.elts[0] = 3;
     users.elts[1] = 4;
 
-    ngx_counters_tasks_mark(zone, &workers[0], &users, NOW + 100, has_every,
+    ngx_counters_ahead_mark(zone, &workers[0], &users, NOW + 100, has_every,
                             NULL);
 }
 
@@ -142,16 +142,16 @@ purging(ngx_counters_zone_t *zone)
 static void
 revoking(ngx_counters_zone_t *zone)
 {
-    ngx_counters_zone_revoke(zone, digest(1), NOW + 100);
+    ngx_counters_refusal_revoke(zone, digest(1), NOW + 100);
 }
 
 
 static void
 limits(ngx_counters_zone_t *zone)
 {
-    ngx_counters_zone_method_hold(zone, digest(2), 0, NOW, NOW + 60000);
-    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW, 0);
-    ngx_counters_zone_portal_good(zone, NOW + 90000);
+    ngx_counters_limits_zone_method_hold(zone, digest(2), 0, NOW, NOW + 60000);
+    ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW, 0);
+    ngx_counters_quota_portal_good(zone, NOW + 90000);
 }
 
 
@@ -177,8 +177,8 @@ tasks(ngx_counters_zone_t *zone)
 static void
 expiring(ngx_counters_zone_t *zone)
 {
-    ngx_counters_zone_expire(zone, NOW + 100000000, 4);
-    ngx_counters_zone_expire(zone, NOW - 100000, 4);
+    ngx_counters_evict_expire(zone, NOW + 100000000, 4);
+    ngx_counters_evict_expire(zone, NOW - 100000, 4);
 }
 
 
@@ -254,8 +254,8 @@ mended(ngx_counters_zone_t *zone, u_char *from, ngx_uint_t undo)
         other.sh->edit.nsaved = 0;
     }
 
-    ngx_counters_lock(&other);
-    ngx_counters_unlock(&other);
+    ngx_counters_edit_lock(&other);
+    ngx_counters_edit_unlock(&other);
 
     wrong = zone_check(&other);
 
@@ -413,7 +413,7 @@ work(ngx_counters_zone_t *zone)
 
         case 4:
             if (random() % 64 == 0) {
-                ngx_counters_zone_revoke(zone, digest(user % 5), now);
+                ngx_counters_refusal_revoke(zone, digest(user % 5), now);
             }
 
             break;
@@ -497,8 +497,8 @@ kills(void)
     ok(inside > 10, "%d were inside the lock, %d in the middle of an edit",
        (int) inside, (int) zone->sh->edit.undone);
 
-    ngx_counters_lock(zone);
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_lock(zone);
+    ngx_counters_edit_unlock(zone);
 
     zone_ok(zone, "afterwards the zone is sound");
 }

@@ -85,7 +85,7 @@ rising(void)
 
     zone_ok(zone, "classes that rise");
 
-    ngx_counters_zone_revoke(zone, digest(1), NOW + 1000);
+    ngx_counters_refusal_revoke(zone, digest(1), NOW + 1000);
     queue(zone, key(1, 50), 0, NGX_COUNTERS_WAITING, NOW + 2000);
     is_int(zone->sh->vars.nqueued[NGX_COUNTERS_UNKNOWN], 1,
            "a credential that was refused is not known any more");
@@ -247,7 +247,8 @@ batches(void)
 
     queue(zone, key(2, 99), 1, NGX_COUNTERS_WAITING, NOW + 10);
 
-    is_int(ngx_counters_zone_pending(zone, digest(1)), 60, "sixty are queued");
+    is_int(ngx_counters_refusal_pending(zone, digest(1)), 60,
+           "sixty are queued");
     is_int(dispatch(zone, 0, NOW + 61), NGX_OK, "a batch leaves");
     is_int(flight.n, 50, "full");
 
@@ -257,7 +258,7 @@ batches(void)
     }
 
     is_int(order, 50, "of one credential, the oldest first");
-    is_int(ngx_counters_zone_pending(zone, digest(1)), 60,
+    is_int(ngx_counters_refusal_pending(zone, digest(1)), 60,
            "a credential in flight is needed as much");
     is_int(lease(zone, key(1, 1), 1, NGX_COUNTERS_WAITING, NOW + 61),
            NGX_AGAIN, "what another worker has asked for flies too");
@@ -302,9 +303,9 @@ halves(void)
     queue(zone, key(1, 12), 0, NGX_COUNTERS_WAITING, NOW + 2000);
 
     for (i = 4; i-- > 0; /* void */) {
-        is_int(ngx_counters_zone_enqueue(zone, &keys[i], &workers[0],
-                                         NGX_COUNTERS_WAITING, 1,
-                                         NOW + 2000), NGX_OK,
+        is_int(ngx_counters_lease_enqueue(zone, &keys[i], &workers[0],
+                                          NGX_COUNTERS_WAITING, 1,
+                                          NOW + 2000), NGX_OK,
                "a call that came to nothing returns");
     }
 
@@ -317,8 +318,8 @@ halves(void)
     is_int(flight.split, 1, "once");
 
     for (i = 2; i-- > 0; /* void */) {
-        ngx_counters_zone_enqueue(zone, &flight.keys[i], &workers[0],
-                                  NGX_COUNTERS_WAITING, 7, NOW + 5000);
+        ngx_counters_lease_enqueue(zone, &flight.keys[i], &workers[0],
+                                   NGX_COUNTERS_WAITING, 7, NOW + 5000);
     }
 
     next(zone, 0, NOW + 8000);
@@ -496,7 +497,7 @@ offers_without_quota(void)
     accept_cred(zone, 1);
 
     for (i = 0; i < 40; i++) {
-        ngx_counters_zone_passed(zone, NOW);
+        ngx_counters_quota_passed(zone, NOW);
     }
 
     for (i = 0; i < 8; i++) {
@@ -535,15 +536,15 @@ offers_without_quota(void)
     is_int(dispatch(zone, 0, NOW), NGX_BUSY, "it is offered");
 
     for (i = 0; i < 40; i++) {
-        ngx_counters_zone_passed(zone, NOW + 10);
+        ngx_counters_quota_passed(zone, NOW + 10);
     }
 
     is_int(dispatch(zone, 0, NOW + 100), NGX_AGAIN, "there is no quota");
     is_int(dispatch(zone, 0, NOW + 2000), NGX_BUSY, "it is offered again");
     is_int(delay, 250, "as long as before");
 
-    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED, NOW + 2100,
-                                  NOW + 4000);
+    ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_OVERLOADED, NOW + 2100,
+                                   NOW + 4000);
     is_int(dispatch(zone, 0, NOW + 2200), NGX_AGAIN, "there is a hold");
     is_int(dispatch(zone, 0, NOW + 4000), NGX_BUSY, "it is offered again");
     is_int(delay, 250, "as long as before");

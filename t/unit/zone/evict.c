@@ -107,7 +107,7 @@ a_full_zone(void)
             /* as if all leases came to nothing in the end */
 
             if (i % 50 == 49) {
-                ngx_counters_zone_expire(zone, NOW + i * 100, 10);
+                ngx_counters_evict_expire(zone, NOW + i * 100, 10);
             }
         }
 
@@ -184,14 +184,14 @@ idle_credentials(void)
 
     zone = zone_new(SMALL);
 
-    ngx_counters_zone_revoke(zone, digest(1), NOW);
+    ngx_counters_refusal_revoke(zone, digest(1), NOW);
 
     for (i = 0; evicted(zone) == 0; i++) {
         put(zone, key(3, i),
             answer(NGX_COUNTERS_DATA, (char *) text(400, i), NOW + 1000));
 
         if (i == 0) {
-            ngx_counters_zone_revoke(zone, digest(2), NOW + 2000);
+            ngx_counters_refusal_revoke(zone, digest(2), NOW + 2000);
         }
     }
 
@@ -267,7 +267,7 @@ what_is_under_way_stays(void)
     ask.lease = 3 * DAY;
 
     for (i = 0; i < 20; i++) {
-        ngx_counters_zone_acquire(zone, key(1, i), &workers[0], &ask, NOW);
+        ngx_counters_lease_acquire(zone, key(1, i), &workers[0], &ask, NOW);
         queue(zone, key(1, 100 + i), 0, NGX_COUNTERS_WAITING, NOW);
     }
 
@@ -293,7 +293,7 @@ what_is_under_way_stays(void)
 
     is_int(kept, 60, "leased, queued and flying entries stay in a full zone");
 
-    ngx_counters_zone_expire(zone, NOW + 2 * DAY, 1000);
+    ngx_counters_evict_expire(zone, NOW + 2 * DAY, 1000);
 
     for (i = 0, kept = 0; i < 20; i++) {
         kept += (zone_find(zone, key(1, i)) != NULL)
@@ -306,7 +306,7 @@ what_is_under_way_stays(void)
 
     /* longer than their leases, nobody does */
 
-    ngx_counters_zone_expire(zone, NOW + 4 * DAY, 1000);
+    ngx_counters_evict_expire(zone, NOW + 4 * DAY, 1000);
 
     for (i = 0, kept = 0; i < 20; i++) {
         kept += (zone_find(zone, key(1, i)) != NULL)
@@ -338,7 +338,7 @@ nothing_else_there(void)
     }
 
     for (i = 0; i < 300; i++) {
-        ngx_counters_zone_revoke(zone, digest(2 + i), NOW + 70000 + i);
+        ngx_counters_refusal_revoke(zone, digest(2 + i), NOW + 70000 + i);
     }
 
     for (i = 0, kept = 0; i < 40; i++) {
@@ -367,40 +367,40 @@ expiry(void)
     lease(zone, key(4, 4), 0, NGX_COUNTERS_WAITING, NOW);
     finish(zone, key(4, 4), 0, NULL, NOW);
 
-    ngx_counters_zone_expire(zone, NOW + MINUTE, 10);
+    ngx_counters_evict_expire(zone, NOW + MINUTE, 10);
     is_int(zone->sh->vars.nentries, 4, "nothing expires in the first minute");
 
-    ngx_counters_zone_expire(zone, NOW + MINUTE + 2000, 10);
+    ngx_counters_evict_expire(zone, NOW + MINUTE + 2000, 10);
     ok(zone_find(zone, key(4, 4)) == NULL, "an empty place goes then");
     ok(zone_find(zone, key(3, 3)) == NULL, "and a failure");
 
-    ngx_counters_zone_expire(zone, NOW + MINUTE + 3600000, 10);
+    ngx_counters_evict_expire(zone, NOW + MINUTE + 3600000, 10);
     ok(zone_find(zone, key(1, 1)) != NULL, "data is kept while it may serve");
 
-    ngx_counters_zone_revoke(zone, digest(9), NOW + MINUTE + 3600000);
+    ngx_counters_refusal_revoke(zone, digest(9), NOW + MINUTE + 3600000);
 
-    ngx_counters_zone_expire(zone, NOW + MINUTE + 3600001, 10);
+    ngx_counters_evict_expire(zone, NOW + MINUTE + 3600001, 10);
     ok(zone_find(zone, key(1, 1)) == NULL, "and no longer");
 
     /* as long as data fetched before the refusal may be in Redis */
 
-    ngx_counters_zone_expire(zone, NOW + MINUTE + 2 * 3600000 - 1, 10);
-    is_int(ngx_counters_zone_refused(zone, key(2, 2)), NOW,
+    ngx_counters_evict_expire(zone, NOW + MINUTE + 2 * 3600000 - 1, 10);
+    is_int(ngx_counters_refusal_refused(zone, key(2, 2)), NOW,
            "a refused key is remembered for two hours");
 
-    ngx_counters_zone_expire(zone, NOW + MINUTE + 2 * 3600000, 10);
+    ngx_counters_evict_expire(zone, NOW + MINUTE + 2 * 3600000, 10);
     ok(zone_find(zone, key(2, 2)) == NULL, "and then forgotten");
 
     ngx_counters_zone_state(zone, NOW, &state);
     is_int(state.stats[NGX_COUNTERS_STAT_EXPIRED], 4, "four are counted");
     is_int(zone->sh->vars.ncreds, 2, "credentials are remembered");
 
-    ngx_counters_zone_expire(zone, NOW + MINUTE + 3600001 + DAY, 10);
+    ngx_counters_evict_expire(zone, NOW + MINUTE + 3600001 + DAY, 10);
     is_int(zone->sh->vars.ncreds, 1, "for a day after its last entry went");
     ok(ngx_counters_table_find_cred_locked(zone, digest(9)) == NULL,
        "a refused one likewise");
 
-    ngx_counters_zone_expire(zone, NOW + MINUTE + 3600002 + DAY, 10);
+    ngx_counters_evict_expire(zone, NOW + MINUTE + 3600002 + DAY, 10);
     is_int(zone->sh->vars.ncreds, 0, "and then forgotten");
 
     zone_ok(zone, "expiry");
@@ -411,7 +411,7 @@ expiry(void)
         put(zone, key(1, i), answer(NGX_COUNTERS_DATA, "data", NOW));
     }
 
-    ngx_counters_zone_expire(zone, NOW + DAY, 30);
+    ngx_counters_evict_expire(zone, NOW + DAY, 30);
     is_int(zone->sh->vars.nentries, 70, "no more than 30 are looked at");
 
     /* each new one takes some along */
@@ -442,7 +442,7 @@ memory(void)
         switch (rnd(8)) {
 
         case 0:
-            ngx_counters_zone_revoke(zone, digest(rnd(512)), NOW + i);
+            ngx_counters_refusal_revoke(zone, digest(rnd(512)), NOW + i);
             break;
 
         case 1:
@@ -455,7 +455,7 @@ memory(void)
             break;
 
         case 3:
-            ngx_counters_zone_expire(zone, NOW + i * 100, 10);
+            ngx_counters_evict_expire(zone, NOW + i * 100, 10);
             break;
 
         default:
@@ -471,7 +471,7 @@ memory(void)
     zone_ok(zone, "30,000 random steps");
 
     zone_delete_all(zone, NOW);
-    ngx_counters_zone_expire(zone, NOW + 30 * DAY, 1000);
+    ngx_counters_evict_expire(zone, NOW + 30 * DAY, 1000);
 
     is_int(zone->sh->vars.nentries + zone->sh->vars.ncreds, 0, "all have gone");
 

@@ -91,7 +91,7 @@ poll_one(ngx_counters_key_t *key, ngx_uint_t worker, uint64_t now)
 
     class = ask.class;
 
-    if (ngx_counters_zone_acquire(zone, key, &workers[worker], &ask, now)
+    if (ngx_counters_lease_acquire(zone, key, &workers[worker], &ask, now)
         == NGX_OK)
     {
         (void) enqueue(zone, key, worker, class, now);
@@ -260,7 +260,7 @@ share(mix_t *mix)
         calls_land(now);
 
         if (mix->ahead && now % 200 < TICK) {
-            ngx_counters_zone_ahead(zone, &workers[0], now, has_all, NULL);
+            ngx_counters_ahead(zone, &workers[0], now, has_all, NULL);
         }
 
         users_poll(mix->users, now, from);

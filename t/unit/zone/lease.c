@@ -57,8 +57,8 @@ leases(void)
     ask.seen = NOW + 50;
     ask.lease = 1000;
 
-    is_int(ngx_counters_zone_acquire(zone, key(1, 1), &workers[1], &ask,
-                                     NOW + 60), NGX_OK,
+    is_int(ngx_counters_lease_acquire(zone, key(1, 1), &workers[1], &ask,
+                                      NOW + 60), NGX_OK,
            "unless an even newer one is wanted");
 
     finish(zone, key(1, 1), 1, NULL, NOW + 60);
@@ -316,10 +316,10 @@ retries(void)
     /* the portal was held, and is good again */
 
     for (i = 0; i < 3; i++) {
-        ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, now, 0);
+        ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, now, 0);
     }
 
-    ngx_counters_zone_portal_good(zone, now + 100);
+    ngx_counters_quota_portal_good(zone, now + 100);
     look(zone, key(1, 1), now + 100);
     is_int(view.hold, NGX_COUNTERS_OPEN, "the portal is back, and so are all");
 
@@ -344,7 +344,8 @@ gone(void)
     is_int(finish(zone, key(1, 1), 0, answer(NGX_COUNTERS_DATA, "a", NOW),
                   NOW), 0, "an answer for a key that is not there");
     is_int(woken, 0, "wakes nobody");
-    is_int(ngx_counters_zone_pending(zone, digest(1)), 0, "nothing is queued");
+    is_int(ngx_counters_refusal_pending(zone, digest(1)), 0,
+           "nothing is queued");
     is_int(dispatch(zone, 0, NOW), NGX_DONE, "nor to be sent");
 
     lease(zone, key(1, 1), 0, NGX_COUNTERS_WAITING, NOW);
@@ -393,5 +394,5 @@ take_over(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ask.force = 0;
     ask.check = 1;
 
-    return ngx_counters_zone_acquire(zone, key, &workers[worker], &ask, now);
+    return ngx_counters_lease_acquire(zone, key, &workers[worker], &ask, now);
 }

@@ -26,7 +26,7 @@ step_revoke(void)
     cred = rnd(CREDS);
     t = about_now() - (rnd(4) ? 0 : rnd(5000));
 
-    (void) ngx_counters_zone_revoke(zone, digest(cred), t);
+    (void) ngx_counters_refusal_revoke(zone, digest(cred), t);
 
     if (zone_fail == 0
         && ngx_counters_table_find_cred_locked(zone, digest(cred))->refused
@@ -101,8 +101,7 @@ step_ahead(void)
         queued[i] = (e && e->state == NGX_COUNTERS_QUEUED);
     }
 
-    (void) ngx_counters_zone_ahead(zone, &workers[w], about_now(), has_some,
-                                   NULL);
+    (void) ngx_counters_ahead(zone, &workers[w], about_now(), has_some, NULL);
 
     for (i = 0; i < KEYS; i++) {
         e = zone_find(zone, &models[i].key);
@@ -131,36 +130,36 @@ step_portal(void)
     switch (rnd(14)) {
 
     case 0:
-        (void) ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, t,
-                                             rnd(2) ? t + rnd(3000) : 0);
+        (void) ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_LIMITED, t,
+                                              rnd(2) ? t + rnd(3000) : 0);
         break;
 
     case 1:
         if (rnd(8) == 0) {
-            (void) ngx_counters_zone_portal_hold(zone,
-                                                 NGX_COUNTERS_OVERLOADED, t,
-                                                 rnd(2) ? t + rnd(20000) : 0);
+            (void) ngx_counters_quota_portal_hold(zone,
+                                                  NGX_COUNTERS_OVERLOADED, t,
+                                                  rnd(2) ? t + rnd(20000) : 0);
         }
 
         break;
 
     case 2:
     case 3:
-        (void) ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, t,
-                                             0);
+        (void) ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, t,
+                                              0);
         break;
 
     case 4:
-        ngx_counters_zone_method_hold(zone, digest(rnd(CREDS)), rnd(2), t,
-                                      rnd(2) ? t + rnd(9000) : 0);
+        ngx_counters_limits_zone_method_hold(zone, digest(rnd(CREDS)), rnd(2),
+                                             t, rnd(2) ? t + rnd(9000) : 0);
         break;
 
     case 5:
-        ngx_counters_zone_refused_hold(zone, t);
+        ngx_counters_limits_zone_refused_hold(zone, t);
         break;
 
     case 6:
-        ngx_counters_zone_passed(zone, t);
+        ngx_counters_quota_passed(zone, t);
         break;
 
     case 7:
@@ -179,7 +178,7 @@ step_portal(void)
         break;
 
     default:
-        (void) ngx_counters_zone_portal_good(zone, t);
+        (void) ngx_counters_quota_portal_good(zone, t);
     }
 }
 
@@ -225,7 +224,7 @@ step_other(void)
         break;
 
     case 3:
-        ngx_counters_zone_expire(zone, about_now(), rnd(50));
+        ngx_counters_evict_expire(zone, about_now(), rnd(50));
         break;
 
     case 4:
@@ -234,8 +233,8 @@ step_other(void)
         break;
 
     default:
-        ngx_counters_zone_accepted(zone, digest(rnd(CREDS)),
-                                   about_now());
+        ngx_counters_refusal_accepted(zone, digest(rnd(CREDS)),
+                                      about_now());
     }
 }
 
@@ -318,7 +317,7 @@ to_rest(void)
 
         for (w = 0; w < WORKERS; w++) {
             if (dispatch(zone, w, now) == NGX_OK) {
-                (void) ngx_counters_zone_portal_good(zone, now);
+                (void) ngx_counters_quota_portal_good(zone, now);
 
                 for (n = 0; n < flight.n; n++) {
                     finish(zone, &flight.keys[n], w,
@@ -409,7 +408,7 @@ run(const char *name, size_t size, ngx_uint_t collide, ngx_uint_t fail,
     /* and the memory comes back */
 
     zone_delete_all(zone, now);
-    ngx_counters_zone_expire(zone, now + 86400000ULL * 9, 1000);
+    ngx_counters_evict_expire(zone, now + 86400000ULL * 9, 1000);
 
     rest = zone_used(&pieces);
 

@@ -136,7 +136,7 @@ step_acquire(void)
     ask.check = (rnd(4) == 0);
     ask.seen = rnd(2) ? m->fetched : 0;
 
-    rc = ngx_counters_zone_acquire(zone, &m->key, &workers[w], &ask, t);
+    rc = ngx_counters_lease_acquire(zone, &m->key, &workers[w], &ask, t);
 
     if (rc != NGX_OK) {
         return;
@@ -171,8 +171,8 @@ step_enqueue(void)
     m = any();
     w = rnd(WORKERS);
 
-    rc = ngx_counters_zone_enqueue(zone, &m->key, &workers[w], rnd(3), 0,
-                                   about_now());
+    rc = ngx_counters_lease_enqueue(zone, &m->key, &workers[w], rnd(3), 0,
+                                    about_now());
     if (rc == NGX_DECLINED) {
         claim(m->state != NGX_COUNTERS_LEASED || m->pid != workers[w].pid
               || now > m->lease, "a lease was lost");
@@ -317,7 +317,7 @@ end(model_t *m, ngx_counters_owner_t *owner)
     cred = ngx_counters_table_find_cred_locked(zone, m->key.cred);
     refused = (cred && m->key.cred[31] != COMMON) ? cred->refused : 0;
 
-    woken = ngx_counters_zone_finish(zone, &m->key, owner, a, t, &stored);
+    woken = ngx_counters_lease_finish(zone, &m->key, owner, a, t, &stored);
 
     if (!owned) {
         claim(!stored, "an answer of someone else is stored");
@@ -396,8 +396,8 @@ step_land(void)
         while (i-- > 0) {
             m = known(&f->calls.keys[i]);
 
-            rc = ngx_counters_zone_enqueue(zone, &m->key, &f->owner, 0,
-                                           rnd(8), about_now());
+            rc = ngx_counters_lease_enqueue(zone, &m->key, &f->owner, 0,
+                                            rnd(8), about_now());
             if (rc == NGX_OK) {
                 claim(m->pid == f->owner.pid, "queued by someone else");
                 m->state = NGX_COUNTERS_QUEUED;

@@ -44,7 +44,7 @@ ahead_company(void)
 
     put(zone, key(1, 900000), answer(NGX_COUNTERS_DATA, "a",
                                      NOW + 4000 - MINUTE));
-    ngx_counters_zone_ahead(zone, &workers[0], NOW + 2100, has_all, NULL);
+    ngx_counters_ahead(zone, &workers[0], NOW + 2100, has_all, NULL);
     dispatch(zone, 0, NOW + 2100);
     is_int(delay, 400, "half of the time ahead is for the portal");
     is_int(dispatch(zone, 0, NOW + 2500), NGX_OK, "however late it is");
@@ -259,18 +259,18 @@ operating(void)
     zone = pace_zone();
     reset = (NOW + 5 * MINUTE) / 1000;
 
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
-                                100000, reset);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+                                       1, 100000, reset);
     due(zone, 100, NOW);
     is_int(dispatch(zone, 0, NOW), NGX_OK, "while little is used");
     is_int(dispatch(zone, 0, NOW), NGX_OK, "all leave");
 
     /* two of 300 seconds that are left in five minutes */
 
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
-                                130000, reset);
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
-                                132000, reset);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+                                       1, 130000, reset);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+                                       1, 132000, reset);
 
     look(zone, key(1, 0), NOW + 4000);
     is_int(view.hold, NGX_COUNTERS_OPEN, "later on it is no hold");
@@ -283,8 +283,8 @@ operating(void)
     is_int(dispatch(zone, 0, NOW + 110), NGX_OK, "who waits does not");
     is_int(flight.n, 1, "nor takes the others along");
     land(zone, NOW + 120);
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
-                                NOW + 120, 1, 133000, reset);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
+                                       NOW + 120, 1, 133000, reset);
 
     now = NOW + 3000;
     is_int(dispatch(zone, 0, now), NGX_OK, "then the next leaves");
@@ -292,8 +292,8 @@ operating(void)
     is_int(dispatch(zone, 0, now), NGX_AGAIN, "one");
     is_int(dispatch(zone, 0, now + 2000), NGX_AGAIN, "until it is answered");
     land(zone, now + 2000);
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
-                                now + 2000, 1, 133000, reset);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
+                                       now + 2000, 1, 133000, reset);
     is_int(dispatch(zone, 0, now + 2001), NGX_OK, "at no cost the next may go");
 }
 
@@ -308,8 +308,8 @@ operating_others(void)
 
     reset = (NOW + 5 * MINUTE) / 1000;
     zone = pace_zone();
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
-                                470000, reset);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+                                       1, 470000, reset);
 
     due(zone, 50, NOW);
     is_int(dispatch(zone, 0, NOW), NGX_AGAIN, "near the limit nothing leaves");
@@ -318,8 +318,8 @@ operating_others(void)
     is_int(dispatch(zone, 0, NOW + 5), NGX_OK, "but under others it does");
     is_int(flight.keys[0].user, 1, "it does");
 
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
-                                NOW + 10, 1, 80000, reset + 60);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
+                                       NOW + 10, 1, 80000, reset + 60);
     is_int(dispatch(zone, 0, NOW + 2000), NGX_OK, "and when time comes back");
 
     /* older than "stale" it is answered as it is, not waited for */
@@ -328,15 +328,15 @@ operating_others(void)
     put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "a", NOW - 10 * MINUTE));
     look(zone, key(1, 1), NOW);
     is_int(view.dry, 0, "with time for it an old entry is waited for");
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
-                                470000, reset);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+                                       1, 470000, reset);
     look(zone, key(1, 1), NOW);
     is_int(view.dry, 1, "without it is answered");
 
     /* the limit itself, and no word of its end */
 
-    ngx_counters_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
-                                  0);
+    ngx_counters_limits_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
+                                         NOW, 0);
     look(zone, key(1, 1), NOW);
     is_int(view.hold, NGX_COUNTERS_OPERATED, "a limit is a hold");
     is_int(view.hold_until, NOW + 5 * MINUTE + 1000,
@@ -356,8 +356,8 @@ operating_unlimited(void)
     reset = (NOW + 5 * MINUTE) / 1000;
     zone = pace_zone();
     zone->conf.bucket.rate = 0;
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
-                                470000, reset);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+                                       1, 470000, reset);
     due(zone, 100, NOW);
 
     for (i = 0, n = 0; i < 5; i++) {
@@ -385,7 +385,7 @@ batch_hold(void)
     is_int(dispatch(zone, 0, NOW + 1000), NGX_OK, "a batch leaves");
     is_int(flight.n, 20, "of all");
 
-    ngx_counters_zone_batch_hold(zone, digest(1), NOW + 1000, 0);
+    ngx_counters_limits_zone_batch_hold(zone, digest(1), NOW + 1000, 0);
     back(zone, 7, NOW + 1000);
 
     for (n = 0; dispatch(zone, 0, NOW + 1000) == NGX_OK; n++) {
@@ -513,10 +513,10 @@ abandoned(void)
     dispatch(zone, 0, NOW + 1500);
     is_int(flight.n, 2, "two fly");
 
-    is_int(ngx_counters_zone_ahead(zone, &workers[1], NOW + 12500, has_all,
-                                   NULL), 0, "for as long as they may");
-    is_int(ngx_counters_zone_ahead(zone, &workers[1], NOW + 12501, has_all,
-                                   NULL), 2, "then they are refreshed anew");
+    is_int(ngx_counters_ahead(zone, &workers[1], NOW + 12500, has_all,
+                              NULL), 0, "for as long as they may");
+    is_int(ngx_counters_ahead(zone, &workers[1], NOW + 12501, has_all,
+                              NULL), 2, "then they are refreshed anew");
     is_int(zone->sh->vars.nflying, 0, "and fly no more");
 
     zone_ok(zone, "abandoned");
@@ -538,10 +538,10 @@ operating_time(void)
 
     /* all used up, but for the clients; some of it is free in 100 seconds */
 
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 1,
-                                480000, NOW / 1000 + 100);
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_IM, NOW, 1,
-                                480000, NOW / 1000 + 2);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+                                       1, 480000, NOW / 1000 + 100);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_IM, NOW, 1,
+                                       480000, NOW / 1000 + 2);
 
     for (i = 0; i < 300; i++) {
         queue(zone, key(1, i), 0, NGX_COUNTERS_STALE, NOW);
@@ -577,8 +577,8 @@ operating_time(void)
     is_int(next(zone, 0, NOW + 100000), NGX_OK, "then one leaves");
     is_int(drain(zone, 0, NOW + 100000, 10), 0, "one");
 
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
-                                NOW + 100000, 1, 0, NOW / 1000 + 700);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS,
+                                       NOW + 100000, 1, 0, NOW / 1000 + 700);
     is_int(drain(zone, 0, NOW + 100000, 10), 10, "a good answer frees all");
 
     zone_ok(zone, "operating time");
@@ -638,7 +638,7 @@ due(ngx_counters_zone_t *zone, ngx_uint_t n, uint64_t now)
                                          now - MINUTE + 3000));
     }
 
-    ngx_counters_zone_ahead(zone, &workers[0], now, has_all, NULL);
+    ngx_counters_ahead(zone, &workers[0], now, has_all, NULL);
 }
 
 
@@ -646,7 +646,7 @@ static void
 spend(ngx_counters_zone_t *zone, ngx_uint_t n)
 {
     while (n--) {
-        ngx_counters_zone_passed(zone, NOW);
+        ngx_counters_quota_passed(zone, NOW);
     }
 }
 
@@ -659,8 +659,8 @@ back(ngx_counters_zone_t *zone, ngx_uint_t split, uint64_t now)
     ngx_uint_t  i;
 
     for (i = flight.n; i-- > 0; /* void */ ) {
-        ngx_counters_zone_enqueue(zone, &flight.keys[i], &workers[0],
-                                  NGX_COUNTERS_WAITING, split, now);
+        ngx_counters_lease_enqueue(zone, &flight.keys[i], &workers[0],
+                                   NGX_COUNTERS_WAITING, split, now);
     }
 }
 

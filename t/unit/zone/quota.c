@@ -55,7 +55,7 @@ quota(void)
     accept_cred(zone, 1);
 
     for (i = 0; i < 45; i++) {
-        ngx_counters_zone_passed(zone, NOW);
+        ngx_counters_quota_passed(zone, NOW);
     }
 
     queue(zone, key(1, 1), 0, NGX_COUNTERS_WAITING, NOW);
@@ -135,16 +135,16 @@ holds(void)
 
     /* failures */
 
-    ok(!ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0)
-       && !ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0),
+    ok(!ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0)
+       && !ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0),
        "two failures are none");
     is_int(dispatch(zone, 0, NOW), NGX_OK, "calls go on");
 
-    ngx_counters_zone_portal_good(zone, NOW);
-    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0);
-    ok(!ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0),
+    ngx_counters_quota_portal_good(zone, NOW);
+    ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0);
+    ok(!ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0),
        "nor are two after a good answer");
-    ok(ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0),
+    ok(ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0),
        "three in a row are");
 
     look(zone, key(1, 100), NOW);
@@ -155,7 +155,7 @@ holds(void)
     is_int(dispatch(zone, 0, NOW), NGX_AGAIN, "nothing leaves");
     is_int(delay, until - NOW, "until it is over");
 
-    ok(!ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0),
+    ok(!ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0),
        "more failures at that time are the same one");
 
     is_int(dispatch(zone, 0, until), NGX_OK, "then one call is tried");
@@ -167,7 +167,7 @@ holds(void)
     now = until;
 
     for (i = 0; i < 10; i++) {
-        ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, now, 0);
+        ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, now, 0);
         look(zone, key(1, 100), now);
         longest = ngx_max(longest, view.hold_until - now);
         now = view.hold_until;
@@ -182,8 +182,8 @@ holds(void)
     is_int(dispatch(zone, 0, now + 10999), NGX_AGAIN, "a lost one holds");
     is_int(dispatch(zone, 0, now + 11000), NGX_OK, "for as long as a lease");
 
-    ok(ngx_counters_zone_portal_good(zone, now + 11000), "a good one lifts");
-    ok(!ngx_counters_zone_portal_good(zone, now + 11000), "once");
+    ok(ngx_counters_quota_portal_good(zone, now + 11000), "a good one lifts");
+    ok(!ngx_counters_quota_portal_good(zone, now + 11000), "once");
     is_int(drain(zone, 0, now + 11000, 3), 3, "all go on");
 
     zone_ok(zone, "failures");
@@ -203,28 +203,28 @@ limits(void)
         queue(zone, key(1, now), 0, NGX_COUNTERS_WAITING, NOW);
     }
 
-    ok(ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW, 0),
+    ok(ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW, 0),
        "a limit is one at once");
 
     look(zone, key(1, 100), NOW);
     is_int(view.hold, NGX_COUNTERS_LIMITED, "which shows");
     ok(view.hold_until > NOW && view.hold_until <= NOW + 1000,
        "for a second at most");
-    ok(!ngx_counters_zone_portal_good(zone, NOW + 100),
+    ok(!ngx_counters_quota_portal_good(zone, NOW + 100),
        "an answer under way does not lift it");
     is_int(dispatch(zone, 0, NOW + 1000), NGX_AGAIN,
            "when it is over the bucket is full");
     ok(dispatch(zone, 0, NOW + 5000) == NGX_AGAIN
        && dispatch(zone, 0, NOW + 7000) == NGX_OK, "and has to drain first");
 
-    ok(ngx_counters_zone_portal_good(zone, NOW + 7100), "then it is lifted");
+    ok(ngx_counters_quota_portal_good(zone, NOW + 7100), "then it is lifted");
 
     /* one seen again in the meantime fills the bucket again */
 
-    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW + 20000,
-                                  NOW + 40000);
-    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW + 39000,
-                                  NOW + 40000);
+    ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW + 20000,
+                                   NOW + 40000);
+    ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW + 39000,
+                                   NOW + 40000);
     is_int(zone->sh->vars.bucket.level, 50000, "each limit answer fills it");
 }
 
@@ -241,8 +241,8 @@ limits_in_time(void)
     accept_cred(zone, 1);
     queue(zone, key(1, 1), 0, NGX_COUNTERS_WAITING, NOW);
 
-    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED, NOW,
-                                  NOW + 100 * MINUTE);
+    ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_OVERLOADED, NOW,
+                                   NOW + 100 * MINUTE);
     look(zone, key(1, 100), NOW);
     is_int(view.hold, NGX_COUNTERS_OVERLOADED, "overloaded");
     is_int(view.hold_until, NOW + 10 * MINUTE, "for ten minutes at most");
@@ -251,10 +251,10 @@ limits_in_time(void)
 
     /* neither a failure nor a limit cuts it short */
 
-    ok(!ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW, 0)
-       && !ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0)
-       && !ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0)
-       && !ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0),
+    ok(!ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW, 0)
+       && !ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0)
+       && !ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0)
+       && !ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_BACKOFF, NOW, 0),
        "the shorter of two holds changes nothing");
     look(zone, key(1, 100), NOW);
     ok(view.hold == NGX_COUNTERS_OVERLOADED
@@ -264,8 +264,8 @@ limits_in_time(void)
     queue(zone, key(1, 2), 0, NGX_COUNTERS_WAITING, NOW + 10 * MINUTE);
     is_int(dispatch(zone, 0, NOW + 10 * MINUTE), NGX_OK, "then one is tried");
 
-    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED,
-                                  NOW + 10 * MINUTE, 0);
+    ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_OVERLOADED,
+                                   NOW + 10 * MINUTE, 0);
     look(zone, key(1, 100), NOW + 10 * MINUTE);
     is_int(view.hold_until, NOW + 10 * MINUTE + 10000,
            "the second in a row is held for twice the first pause");
@@ -273,9 +273,9 @@ limits_in_time(void)
     /* a longer one does */
 
     zone = zone_new(ZONE);
-    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW, 0);
-    ok(ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED, NOW,
-                                     NOW + MINUTE),
+    ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_LIMITED, NOW, 0);
+    ok(ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_OVERLOADED, NOW,
+                                      NOW + MINUTE),
        "the longer of two holds counts");
     look(zone, key(1, 100), NOW);
     is_int(view.hold, NGX_COUNTERS_OVERLOADED, "it does");
@@ -305,10 +305,10 @@ probes(void)
     now = NOW;
 
     for (i = 0; i < sizeof(overloaded) / sizeof(uint32_t); i++) {
-        ok(ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED, now,
-                                         0), "one more overload is news");
-        ok(!ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED,
-                                          now + 1, 0),
+        ok(ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_OVERLOADED, now,
+                                          0), "one more overload is news");
+        ok(!ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_OVERLOADED,
+                                           now + 1, 0),
            "another of the same time is not");
         look(zone, key(1, 100), now);
         is_int(view.hold_until - now, overloaded[i], "the pause after it");
@@ -321,7 +321,8 @@ probes(void)
         is_int(dispatch(zone, 0, now), NGX_OK, "then one call");
     }
 
-    ok(ngx_counters_zone_portal_good(zone, now + 100), "the first good answer");
+    ok(ngx_counters_quota_portal_good(zone, now + 100),
+       "the first good answer");
     queue(zone, key(1, 200), 0, NGX_COUNTERS_WAITING, now + 100);
     queue(zone, key(2, 200), 0, NGX_COUNTERS_WAITING, now + 100);
     is_int(drain(zone, 0, now + 100, 10), 2, "opens the portal");
@@ -329,13 +330,13 @@ probes(void)
     /* another limit begins anew */
 
     for (i = 0; i < sizeof(limited) / sizeof(uint32_t); i++) {
-        ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_LIMITED, now, 0);
+        ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_LIMITED, now, 0);
         look(zone, key(1, 100), now);
         is_int(view.hold_until - now, limited[i], "the pause after a limit");
         now = view.hold_until;
     }
 
-    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED, now, 0);
+    ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_OVERLOADED, now, 0);
     look(zone, key(1, 100), now);
     is_int(view.hold_until - now, 5000, "as does one of another kind");
 
@@ -358,8 +359,8 @@ method_holds(void)
     accept_cred(zone, 2);
 
     queue(zone, key(1, 1), 0, NGX_COUNTERS_WAITING, NOW);
-    ngx_counters_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
-                                  NOW + MINUTE);
+    ngx_counters_limits_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
+                                         NOW, NOW + MINUTE);
 
     look(zone, key(1, 2), NOW);
     is_int(view.hold, NGX_COUNTERS_OPERATED, "a method is held");
@@ -425,12 +426,13 @@ tried_alone(void)
     zone->conf.batch = 50;
     accept_cred(zone, 1);
 
-    ngx_counters_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
-                                  NOW + HOUR, 0);
+    ngx_counters_limits_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
+                                         NOW + HOUR, 0);
     look(zone, key(1, 2), NOW + HOUR);
     is_int(view.hold_until, NOW + HOUR + 5000, "five seconds if none is said");
-    ok(!ngx_counters_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
-                                      NOW + HOUR + 1, 0),
+    ok(!ngx_counters_limits_zone_method_hold(zone, digest(1),
+                                             NGX_COUNTERS_TASKS,
+                                             NOW + HOUR + 1, 0),
        "another of the same time is no news");
     look(zone, key(1, 2), NOW + HOUR + 1);
     ok(view.hold_until <= NOW + HOUR + 5001, "nor longer");
@@ -449,8 +451,8 @@ tried_alone(void)
     now = NOW + HOUR + MINUTE + 3000;
 
     for (i = 0; i < 5; i++) {
-        ngx_counters_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
-                                      now, 0);
+        ngx_counters_limits_zone_method_hold(zone, digest(1),
+                                             NGX_COUNTERS_TASKS, now, 0);
         look(zone, key(1, 2), now);
         is_int(view.hold_until - now, pauses[i], "the next is later");
 
@@ -460,8 +462,8 @@ tried_alone(void)
         now += 3000;
     }
 
-    ngx_counters_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
-                                  NOW + 2 * HOUR, NOW + 9 * HOUR);
+    ngx_counters_limits_zone_method_hold(zone, digest(1), NGX_COUNTERS_TASKS,
+                                         NOW + 2 * HOUR, NOW + 9 * HOUR);
     look(zone, key(1, 2), NOW + 2 * HOUR);
     is_int(view.hold_until, NOW + 2 * HOUR + 10 * MINUTE,
            "ten minutes at most");
@@ -483,7 +485,7 @@ refused_webhook(void)
     ngx_memcpy(zone->common_cred, digest(7), NGX_COUNTERS_DIGEST_LEN);
 
     put(zone, key(7, 1), answer(NGX_COUNTERS_DATA, "a", NOW));
-    ngx_counters_zone_refused_hold(zone, NOW + 100);
+    ngx_counters_limits_zone_refused_hold(zone, NOW + 100);
 
     is_int(look(zone, key(7, 1), NOW + 100), NGX_OK, "its data is there");
     look(zone, key(7, 2), NOW + 100);
@@ -497,7 +499,7 @@ refused_webhook(void)
     next(zone, 0, NOW + 12000);
     ok(finish(zone, key(7, 2), 0, answer(NGX_COUNTERS_DATA, "b", NOW + 13000),
               NOW + 13000), "then a good answer counts");
-    is_int(ngx_counters_zone_refused(zone, key(7, 3)), 0, "and all is well");
+    is_int(ngx_counters_refusal_refused(zone, key(7, 3)), 0, "and all is well");
 
     zone_ok(zone, "a refused webhook");
 }
@@ -516,7 +518,7 @@ clock_set_back(void)
     zone->conf.bucket.rate = 0;
     zone->conf.ahead = 300000;
 
-    ngx_counters_zone_expire(zone, NOW, 10);
+    ngx_counters_evict_expire(zone, NOW, 10);
 
     put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "a", NOW));
     put(zone, key(1, 2), answer(NGX_COUNTERS_DATA, "a", NOW));
@@ -524,18 +526,18 @@ clock_set_back(void)
     put(zone, key(1, 3), answer(NGX_COUNTERS_NEGATIVE, "no", NOW));
     put(zone, key(1, 4), answer(NGX_COUNTERS_DATA, "a", NOW));
 
-    ngx_counters_zone_portal_hold(zone, NGX_COUNTERS_OVERLOADED, NOW,
-                                  NOW + MINUTE);
-    ngx_counters_zone_method_hold(zone, digest(2), NGX_COUNTERS_TASKS, NOW,
-                                  0);
+    ngx_counters_quota_portal_hold(zone, NGX_COUNTERS_OVERLOADED, NOW,
+                                   NOW + MINUTE);
+    ngx_counters_limits_zone_method_hold(zone, digest(2), NGX_COUNTERS_TASKS,
+                                         NOW, 0);
     ngx_counters_zone_purge(zone, NULL, NULL, 1, NOW);
-    ngx_counters_zone_revoke(zone, digest(3), NOW);
+    ngx_counters_refusal_revoke(zone, digest(3), NOW);
 
     lease(zone, key(1, 5), 1, NGX_COUNTERS_WAITING, NOW);
     queue(zone, key(1, 6), 0, NGX_COUNTERS_WAITING, NOW);
 
     now = NOW - HOUR;
-    ngx_counters_zone_expire(zone, now, 10);
+    ngx_counters_evict_expire(zone, now, 10);
 
     look(zone, key(1, 1), now);
     is_int(view.fresh, NGX_COUNTERS_REVALIDATE, "data is stale");
@@ -559,7 +561,7 @@ clock_set_back(void)
     is_int(view.kind, NGX_COUNTERS_EMPTY, "refusals end in their time");
 
     is_int(dispatch(zone, 0, now), NGX_OK, "what is queued leaves");
-    ngx_counters_zone_portal_good(zone, now);
+    ngx_counters_quota_portal_good(zone, now);
 
     put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "b", now + 1));
     look(zone, key(1, 1), now + 1);
@@ -567,7 +569,7 @@ clock_set_back(void)
     ok(put(zone, key(3, 1), answer(NGX_COUNTERS_DATA, "b", now + 1)),
        "and a refusal in the past");
 
-    ok(ngx_counters_zone_ahead(zone, &workers[0], now + 55000, has_all, NULL)
+    ok(ngx_counters_ahead(zone, &workers[0], now + 55000, has_all, NULL)
        > 0, "refreshes ahead go on");
     zone_ok(zone, "a clock set back");
 
@@ -575,10 +577,10 @@ clock_set_back(void)
 
     zone = zone_new(ZONE);
     put(zone, key(1, 1), answer(NGX_COUNTERS_DATA, "a", NOW));
-    ngx_counters_zone_expire(zone, NOW + 100, 10);
+    ngx_counters_evict_expire(zone, NOW + 100, 10);
 
     for (i = 0; i < 10; i++) {
-        ngx_counters_zone_expire(zone, NOW - i * 500, 10);
+        ngx_counters_evict_expire(zone, NOW - i * 500, 10);
     }
 
     look(zone, key(1, 1), NOW);
@@ -600,24 +602,24 @@ time_of_a_call(void)
     accept_cred(zone, 1);
     accept_cred(zone, 2);
 
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 50,
-                                90000, NOW / 1000 + 100);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+                                       50, 90000, NOW / 1000 + 100);
     ngx_counters_zone_state(zone, NOW, &state);
     is_int(state.operating, 0, "who used it before is not known");
 
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 50,
-                                91500, NOW / 1000 + 100);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+                                       50, 91500, NOW / 1000 + 100);
     ngx_counters_zone_state(zone, NOW, &state);
     is_int(state.operating, 30000, "1.5 s by 50 calls");
 
-    ngx_counters_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW, 50,
-                                3000, NOW / 1000 + 200);
+    ngx_counters_limits_zone_operating(zone, digest(1), NGX_COUNTERS_TASKS, NOW,
+                                       50, 3000, NOW / 1000 + 200);
     ngx_counters_zone_state(zone, NOW, &state);
     is_int(state.operating, 30000, "some has been forgotten");
 
     for (i = 0; i < 100; i++) {
-        ngx_counters_zone_operating(zone, digest(2), NGX_COUNTERS_TASKS, NOW,
-                                    1, 60 * i, NOW / 1000 + 100);
+        ngx_counters_limits_zone_operating(zone, digest(2), NGX_COUNTERS_TASKS,
+                                           NOW, 1, 60 * i, NOW / 1000 + 100);
     }
 
     ngx_counters_zone_state(zone, NOW, &state);

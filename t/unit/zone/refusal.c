@@ -100,7 +100,7 @@ marked_then_asked(void)
         } else {
             users.n = 1;
             users.elts[0] = 5;
-            ngx_counters_tasks_mark(zone, &workers[0], &users, NOW + 100,
+            ngx_counters_ahead_mark(zone, &workers[0], &users, NOW + 100,
                                     has_none, NULL);
         }
 
@@ -205,7 +205,7 @@ purge_under_way(void)
     lease(zone, key(1, 1), 0, NGX_COUNTERS_STALE, NOW);
     ngx_counters_zone_purge(zone, NULL, NULL, 1, NOW + 10);
     ngx_counters_zone_purge(zone, NULL, NULL, 1, NOW - 10);
-    ngx_counters_zone_revoke(zone, digest(1), NOW + 20);
+    ngx_counters_refusal_revoke(zone, digest(1), NOW + 20);
     put(zone, key(1, 2), answer(NGX_COUNTERS_DATA, "y", NOW + 30));
     finish(zone, key(1, 1), 0, answer(NGX_COUNTERS_DATA, "z", NOW + 40),
            NOW + 40);
@@ -228,22 +228,22 @@ credentials(void)
     put(zone, key(2, 5), answer(NGX_COUNTERS_DATA, "c", NOW));
     put(zone, key(256 + 2, 5), answer(NGX_COUNTERS_DATA, "d", NOW));
 
-    is_int(ngx_counters_zone_refused(zone, key(1, 5)), 0, "none is refused");
+    is_int(ngx_counters_refusal_refused(zone, key(1, 5)), 0, "none is refused");
 
     lease(zone, key(1, 8), 0, NGX_COUNTERS_WAITING, NOW + 10);
 
-    is_int(ngx_counters_zone_revoke(zone, digest(1), NOW + 100), 2,
+    is_int(ngx_counters_refusal_revoke(zone, digest(1), NOW + 100), 2,
            "a refused credential loses its data");
     is_int(look(zone, key(1, 5), NOW + 100), NGX_DECLINED, "all of it");
     is_int(look(zone, key(1, 6), NOW + 100), NGX_DECLINED, "all of it");
     ok(has_body(zone, key(2, 5), "c") && has_body(zone, key(256 + 2, 5), "d"),
        "others keep theirs");
 
-    is_int(ngx_counters_zone_refused(zone, key(1, 5)), NOW + 100,
+    is_int(ngx_counters_refusal_refused(zone, key(1, 5)), NOW + 100,
            "since when it is refused is known");
-    is_int(ngx_counters_zone_refused(zone, key(1, 1000)), NOW + 100,
+    is_int(ngx_counters_refusal_refused(zone, key(1, 1000)), NOW + 100,
            "for keys it never had, too");
-    is_int(ngx_counters_zone_refused(zone, key(2, 5)), 0,
+    is_int(ngx_counters_refusal_refused(zone, key(2, 5)), 0,
            "others are not refused");
 
     ok(!finish(zone, key(1, 8), 0,
@@ -255,20 +255,20 @@ credentials(void)
 
     ok(put(zone, key(1, 5), answer(NGX_COUNTERS_DATA, "new", NOW + 200)),
        "one asked for later does not");
-    is_int(ngx_counters_zone_refused(zone, key(1, 5)), 0,
+    is_int(ngx_counters_refusal_refused(zone, key(1, 5)), 0,
            "and the credential is accepted again");
 
-    is_int(ngx_counters_zone_revoke(zone, digest(1), NOW + 150), 0,
+    is_int(ngx_counters_refusal_revoke(zone, digest(1), NOW + 150), 0,
            "a refusal before that is old news");
     ok(has_body(zone, key(1, 5), "new"), "which change nothing");
 
     /* from Redis: newer than the refusal, as its reader has seen to */
 
-    ngx_counters_zone_revoke(zone, digest(2), NOW + 300);
+    ngx_counters_refusal_revoke(zone, digest(2), NOW + 300);
     lease(zone, key(2, 5), 0, NGX_COUNTERS_WAITING, NOW + 400);
     ok(finish(zone, key(2, 5), 0, redis("fresh", NOW + 350), NOW + 400),
        "data from Redis is stored");
-    is_int(ngx_counters_zone_refused(zone, key(2, 5)), NOW + 300,
+    is_int(ngx_counters_refusal_refused(zone, key(2, 5)), NOW + 300,
            "but proves nothing against the refusal");
 
     /* one key */
@@ -278,9 +278,9 @@ credentials(void)
     put(zone, key(3, 5), answer(NGX_COUNTERS_NEGATIVE, "no", NOW + 100));
     look(zone, key(3, 5), NOW + 100);
     is_int(view.kind, NGX_COUNTERS_NEGATIVE, "a refused call loses its data");
-    is_int(ngx_counters_zone_refused(zone, key(3, 5)), NOW + 100,
+    is_int(ngx_counters_refusal_refused(zone, key(3, 5)), NOW + 100,
            "since when is known");
-    is_int(ngx_counters_zone_refused(zone, key(3, 6)), 0,
+    is_int(ngx_counters_refusal_refused(zone, key(3, 6)), 0,
            "the others of its credential are not refused");
 
     zone_ok(zone, "credentials");
@@ -305,7 +305,7 @@ not_remembered(void)
     ok(!put(zone, key(1, 5), a), "a refusal need not be kept");
     is_int(look(zone, key(1, 5), NOW + 100), NGX_DECLINED,
            "the data is dropped all the same");
-    is_int(ngx_counters_zone_refused(zone, key(1, 5)), NOW + 100,
+    is_int(ngx_counters_refusal_refused(zone, key(1, 5)), NOW + 100,
            "and does not come back from Redis");
 
     zone_ok(zone, "not remembered");

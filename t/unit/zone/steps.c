@@ -49,10 +49,10 @@ int __wrap_kill(pid_t pid, int sig);
 uint32_t __wrap_ngx_counters_key_hash(const ngx_counters_key_t *key);
 void __wrap_ngx_shmtx_lock(ngx_shmtx_t *mtx);
 void __wrap_ngx_shmtx_unlock(ngx_shmtx_t *mtx);
-void __wrap_ngx_counters_lock(ngx_counters_zone_t *zone);
-void __wrap_ngx_counters_commit_locked(ngx_counters_zone_t *zone);
-void __wrap_ngx_counters_yield_locked(ngx_counters_zone_t *zone);
-void __wrap_ngx_counters_unlock(ngx_counters_zone_t *zone);
+void __wrap_ngx_counters_edit_lock(ngx_counters_zone_t *zone);
+void __wrap_ngx_counters_edit_commit_locked(ngx_counters_zone_t *zone);
+void __wrap_ngx_counters_edit_yield_locked(ngx_counters_zone_t *zone);
+void __wrap_ngx_counters_edit_unlock(ngx_counters_zone_t *zone);
 void *__wrap_ngx_counters_cells_take_locked(ngx_counters_zone_t *zone);
 uint32_t __wrap_ngx_counters_cells_extend_locked(ngx_counters_zone_t *zone,
     ngx_counters_draft_t *draft, uint32_t n);
@@ -61,10 +61,10 @@ int __real_kill(pid_t pid, int sig);
 uint32_t __real_ngx_counters_key_hash(const ngx_counters_key_t *key);
 void __real_ngx_shmtx_lock(ngx_shmtx_t *mtx);
 void __real_ngx_shmtx_unlock(ngx_shmtx_t *mtx);
-void __real_ngx_counters_lock(ngx_counters_zone_t *zone);
-void __real_ngx_counters_commit_locked(ngx_counters_zone_t *zone);
-void __real_ngx_counters_yield_locked(ngx_counters_zone_t *zone);
-void __real_ngx_counters_unlock(ngx_counters_zone_t *zone);
+void __real_ngx_counters_edit_lock(ngx_counters_zone_t *zone);
+void __real_ngx_counters_edit_commit_locked(ngx_counters_zone_t *zone);
+void __real_ngx_counters_edit_yield_locked(ngx_counters_zone_t *zone);
+void __real_ngx_counters_edit_unlock(ngx_counters_zone_t *zone);
 void *__real_ngx_counters_cells_take_locked(ngx_counters_zone_t *zone);
 uint32_t __real_ngx_counters_cells_extend_locked(ngx_counters_zone_t *zone,
     ngx_counters_draft_t *draft, uint32_t n);
@@ -143,36 +143,36 @@ __wrap_ngx_shmtx_unlock(ngx_shmtx_t *mtx)
 /* what is under way at this moment could be undone */
 
 void
-__wrap_ngx_counters_lock(ngx_counters_zone_t *zone)
+__wrap_ngx_counters_edit_lock(ngx_counters_zone_t *zone)
 {
-    __real_ngx_counters_lock(zone);
+    __real_ngx_counters_edit_lock(zone);
     undo_begin(zone);
 }
 
 
 void
-__wrap_ngx_counters_commit_locked(ngx_counters_zone_t *zone)
+__wrap_ngx_counters_edit_commit_locked(ngx_counters_zone_t *zone)
 {
     undo_check(zone);
-    __real_ngx_counters_commit_locked(zone);
+    __real_ngx_counters_edit_commit_locked(zone);
     undo_begin(zone);
 }
 
 
 void
-__wrap_ngx_counters_yield_locked(ngx_counters_zone_t *zone)
+__wrap_ngx_counters_edit_yield_locked(ngx_counters_zone_t *zone)
 {
     undo_check(zone);
-    __real_ngx_counters_yield_locked(zone);
+    __real_ngx_counters_edit_yield_locked(zone);
     undo_begin(zone);
 }
 
 
 void
-__wrap_ngx_counters_unlock(ngx_counters_zone_t *zone)
+__wrap_ngx_counters_edit_unlock(ngx_counters_zone_t *zone)
 {
     undo_check(zone);
-    __real_ngx_counters_unlock(zone);
+    __real_ngx_counters_edit_unlock(zone);
 }
 
 
@@ -430,9 +430,9 @@ zone_find(ngx_counters_zone_t *zone, ngx_counters_key_t *key)
 void
 zone_delete(ngx_counters_zone_t *zone, ngx_counters_entry_t *e, uint64_t now)
 {
-    ngx_counters_lock(zone);
+    ngx_counters_edit_lock(zone);
     ngx_counters_table_delete_locked(zone, e, now);
-    ngx_counters_unlock(zone);
+    ngx_counters_edit_unlock(zone);
 }
 
 
@@ -533,7 +533,7 @@ lease(ngx_counters_zone_t *zone, ngx_counters_key_t *key, ngx_uint_t worker,
     ask.wait = (class == NGX_COUNTERS_WAITING);
     ask.force = 0;
 
-    return ngx_counters_zone_acquire(zone, key, &workers[worker], &ask, now);
+    return ngx_counters_lease_acquire(zone, key, &workers[worker], &ask, now);
 }
 
 
@@ -541,8 +541,8 @@ ngx_int_t
 enqueue(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ngx_uint_t worker, ngx_counters_class_e class, uint64_t now)
 {
-    return ngx_counters_zone_enqueue(zone, key, &workers[worker], class, 0,
-                                     now);
+    return ngx_counters_lease_enqueue(zone, key, &workers[worker], class, 0,
+                                      now);
 }
 
 
@@ -565,8 +565,8 @@ dispatch(ngx_counters_zone_t *zone, ngx_uint_t worker, uint64_t now)
     slot = 99;
     flight.n = 0;
 
-    return ngx_counters_zone_dispatch(zone, &workers[worker], now, &flight,
-                                      &delay, &slot);
+    return ngx_counters_dispatch(zone, &workers[worker], now, &flight,
+                                 &delay, &slot);
 }
 
 
@@ -576,8 +576,8 @@ finish(ngx_counters_zone_t *zone, ngx_counters_key_t *key, ngx_uint_t worker,
 {
     ngx_uint_t  stored;
 
-    woken = ngx_counters_zone_finish(zone, key, &workers[worker], answer, now,
-                                     &stored);
+    woken = ngx_counters_lease_finish(zone, key, &workers[worker], answer, now,
+                                      &stored);
 
     return stored;
 }
@@ -597,7 +597,7 @@ put(ngx_counters_zone_t *zone, ngx_counters_key_t *key,
     ask.lease = 11000;
     ask.seen = now;
 
-    if (ngx_counters_zone_acquire(zone, key, &workers[0], &ask, now)
+    if (ngx_counters_lease_acquire(zone, key, &workers[0], &ask, now)
         != NGX_OK)
     {
         return 0;

@@ -236,7 +236,7 @@ no_room(void)
 
     is_int(lease(zone, key(2, 5), 0, NGX_COUNTERS_WAITING, NOW), NGX_ERROR,
            "no room for an entry");
-    is_int(ngx_counters_zone_revoke(zone, digest(2), NOW), 0,
+    is_int(ngx_counters_refusal_revoke(zone, digest(2), NOW), 0,
            "nor for a credential");
     ok(!put(zone, key(1, 5), answer(NGX_COUNTERS_DATA, "b", NOW + 70000)),
        "nor for an answer");
