@@ -144,7 +144,6 @@ typedef struct {
     uint32_t                   entry;
     ngx_pid_t                  pid;       /* the owner, unless IDLE */
     uint32_t                   slot;
-    uint32_t                   number;    /* of its lease */
     uint32_t                   purges;    /* of all, when it was asked for */
 
     ngx_counters_link_t        queue;     /* in sh->queue, while QUEUED */
@@ -286,7 +285,6 @@ typedef struct {
     uint32_t                   free;      /* cell */
     uint32_t                   nfree;
     uint32_t                   fresh;     /* from here on never used */
-    uint32_t                   number;    /* of the last lease */
 
     ngx_counters_tasks_t       tasks;
 
