@@ -14,6 +14,7 @@
 
 
 #define NGX_HTTP_COUNTERS_REDIS_PORT        6379
+#define NGX_HTTP_COUNTERS_SENTINEL_PORT     26379
 #define NGX_HTTP_COUNTERS_REDIS_DB_MAX      65535
 
 
@@ -29,6 +30,8 @@ static char *ngx_http_counters_redis_url_password(ngx_conf_t *cf,
     ngx_str_t *source, ngx_counters_redis_conf_t *rcf);
 static char *ngx_http_counters_redis_url_tcp(ngx_conf_t *cf, ngx_str_t *text,
     size_t scheme, ngx_counters_redis_conf_t *rcf);
+static char *ngx_http_counters_redis_url_sentinel(ngx_conf_t *cf,
+    ngx_str_t *text, ngx_counters_redis_conf_t *rcf);
 static char *ngx_http_counters_redis_url_unix(ngx_conf_t *cf, ngx_str_t *text,
     ngx_counters_redis_conf_t *rcf);
 static ngx_int_t ngx_http_counters_redis_url_user(u_char *p, u_char *last,
@@ -75,11 +78,17 @@ ngx_http_counters_redis_url_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         tls = 1;
         rv = ngx_http_counters_redis_url_tcp(cf, &value[1], 9, rcf);
 
+    } else if (ngx_strncasecmp(value[1].data, (u_char *) "sentinel://", 11)
+               == 0)
+    {
+        rv = ngx_http_counters_redis_url_sentinel(cf, &value[1], rcf);
+
     } else if (ngx_strncmp(value[1].data, "unix:", 5) == 0) {
         rv = ngx_http_counters_redis_url_unix(cf, &value[1], rcf);
 
     } else {
-        return "must begin with redis://HOST, rediss://HOST or unix:/PATH";
+        return "must begin with redis://HOST, rediss://HOST, "
+               "sentinel://HOST or unix:/PATH";
     }
 
     for (i = 2; rv == NGX_CONF_OK && i < cf->args->nelts; i++) {
@@ -125,6 +134,12 @@ ngx_http_counters_redis_url_parameter(ngx_conf_t *cf, ngx_str_t *arg,
         return ngx_http_counters_redis_url_password(cf, &s, rcf);
     }
 
+    if (ngx_http_counters_value_parameter(arg, "sentinel_password=", &s)) {
+        return rcf->master.len
+               ? ngx_http_counters_source(cf, &s, &rcf->sentinel_password)
+               : "has a \"sentinel_password\", which needs sentinel://";
+    }
+
     rv = ngx_http_counters_redis_url_tls_parameter(cf, arg, &rcf->tls);
 
     if (rv != NGX_CONF_ERROR) {
@@ -140,7 +155,8 @@ ngx_http_counters_redis_url_parameter(ngx_conf_t *cf, ngx_str_t *arg,
     }
 
     return "has an invalid parameter, the known ones are \"prefix=\", "
-           "\"timeout=\", \"password=\", and with rediss:// \"ca=\", "
+           "\"timeout=\", \"password=\", with sentinel:// "
+           "\"sentinel_password=\", and with rediss:// \"ca=\", "
            "\"cert=\", \"key=\", \"verify=\" and \"sni=\"";
 }
 
@@ -300,6 +316,83 @@ ngx_http_counters_redis_url_tcp(ngx_conf_t *cf, ngx_str_t *text, size_t scheme,
                    - rcf->url.data;
 
     return ngx_http_counters_redis_url_resolve(cf, &addr, rcf);
+}
+
+
+/* sentinel://host[:port][,host[:port]...]/NAME[/db] */
+
+static char *
+ngx_http_counters_redis_url_sentinel(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_counters_redis_conf_t *rcf)
+{
+    u_char       *p, *last, *end, *slash, *comma;
+    ngx_url_t     u;
+    ngx_uint_t    i;
+    ngx_array_t   addrs;
+    ngx_addr_t   *addr;
+
+    p = text->data + sizeof("sentinel://") - 1;
+    last = text->data + text->len;
+    end = ngx_strlchr(p, last, '/');
+
+    if (end == NULL || ngx_strlchr(p, last, '@')) {
+        return "needs sentinel://HOST[:PORT][,...]/NAME, and the password "
+               "apart";
+    }
+
+    slash = ngx_strlchr(end + 1, last, '/');
+
+    rcf->master.data = end + 1;
+    rcf->master.len = (slash ? slash : last) - rcf->master.data;
+
+    if (rcf->master.len == 0) {
+        return "needs the name of a primary after its sentinels";
+    }
+
+    if (ngx_http_counters_redis_url_db(slash ? slash + 1 : last, last, rcf)
+        != NGX_OK)
+    {
+        return "has an invalid database number in its URL";
+    }
+
+    if (ngx_array_init(&addrs, cf->pool, 3, sizeof(ngx_addr_t)) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    for ( ;; ) {
+        comma = ngx_strlchr(p, end, ',');
+
+        ngx_memzero(&u, sizeof(ngx_url_t));
+
+        u.url.data = p;
+        u.url.len = (comma ? comma : end) - p;
+        u.default_port = NGX_HTTP_COUNTERS_SENTINEL_PORT;
+
+        if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.family == AF_UNIX) {
+            return "has a sentinel that cannot be found";
+        }
+
+        for (i = 0; i < u.naddrs; i++) {
+            addr = ngx_array_push(&addrs);
+            if (addr == NULL) {
+                return NGX_CONF_ERROR;
+            }
+
+            *addr = u.addrs[i];
+        }
+
+        if (comma == NULL) {
+            break;
+        }
+
+        p = comma + 1;
+    }
+
+    rcf->url = *text;
+    rcf->addrs = addrs.elts;
+    rcf->naddrs = addrs.nelts;
+
+    return NGX_CONF_OK;
 }
 
 

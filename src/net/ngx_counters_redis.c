@@ -219,7 +219,6 @@ ngx_counters_redis_state(ngx_counters_redis_t *redis,
     state->connected = (link->state == NGX_COUNTERS_REDIS_READY);
     state->breaker = !ngx_counters_redis_cmd_accepts(redis);
     state->pending = redis->pending;
-    state->reason = link->reason;
 }
 
 

@@ -45,6 +45,8 @@ typedef struct {
     ngx_str_t                 host;     /* the same; empty: an address */
     ngx_addr_t               *addrs;    /* tried in turn; at least one */
     ngx_uint_t                naddrs;
+    ngx_str_t                 master;   /* addrs are sentinels that know it */
+    ngx_str_t                 sentinel_password;  /* or empty */
     ngx_str_t                 user;     /* NUL-terminated, or empty */
     ngx_str_t                 password; /* NUL-terminated, or empty */
     ngx_uint_t                db;
@@ -136,8 +138,6 @@ typedef struct {
     unsigned                  connected:1;
     unsigned                  breaker:1;   /* commands are being declined */
     ngx_uint_t                pending;     /* commands without an answer */
-    u_char                   *reason;      /* why it is not connected; NUL-
-                                              terminated, may be empty */
 } ngx_counters_redis_state_t;
 
 void ngx_counters_redis_state(ngx_counters_redis_t *redis,

@@ -54,6 +54,37 @@ static void *ngx_counters_redis_event_bool(const redisReadTask *task,
 #endif
 
 
+/* hiredis wants text; numeric addresses make it ask no name server */
+
+redisAsyncContext *
+ngx_counters_redis_event_connect(struct sockaddr *addr, socklen_t len,
+    in_port_t port)
+{
+    size_t               n;
+    u_char               text[NGX_SOCKADDR_STRLEN + 1];
+    redisAsyncContext   *ac;
+#if (NGX_HAVE_UNIX_DOMAIN)
+    struct sockaddr_un  *saun;
+
+    if (addr->sa_family == AF_UNIX) {
+        saun = (struct sockaddr_un *) addr;
+        return redisAsyncConnectUnix(saun->sun_path);
+    }
+#endif
+
+    n = ngx_sock_ntop(addr, len, text, NGX_SOCKADDR_STRLEN, 0);
+    text[n] = '\0';
+
+    ac = redisAsyncConnect((char *) text, port);
+
+    if (ac && !ac->err) {
+        (void) redisEnableKeepAlive(&ac->c);
+    }
+
+    return ac;
+}
+
+
 ngx_int_t
 ngx_counters_redis_event_attach(ngx_counters_redis_event_t *e,
     redisAsyncContext *ac, ngx_log_t *log)

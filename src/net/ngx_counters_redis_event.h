@@ -61,6 +61,11 @@ typedef struct {
 } ngx_counters_redis_event_t;
 
 
+/* starts to connect; may return NULL or a context with an error */
+
+redisAsyncContext *ngx_counters_redis_event_connect(struct sockaddr *addr,
+    socklen_t len, in_port_t port);
+
 /*
  * "closed" and "data" are set by the caller.  NGX_ERROR if there is no free
  * connection, logged; the context stays the caller's then, and "closed" is

@@ -20,8 +20,9 @@ static void ngx_counters_redis_link_tell(ngx_counters_redis_link_t *link,
     ngx_uint_t ready);
 static void ngx_counters_redis_link_connect(ngx_counters_redis_link_t *link);
 static void ngx_counters_redis_link_slice(ngx_counters_redis_link_t *link);
-static redisAsyncContext *ngx_counters_redis_link_context(
-    ngx_counters_redis_link_t *link);
+static void ngx_counters_redis_link_locate(ngx_counters_redis_link_t *link);
+static void ngx_counters_redis_link_located(void *data,
+    ngx_counters_resolve_addr_t *addr, const char *reason);
 static void ngx_counters_redis_link_closed_handler(void *data,
     const char *reason);
 static void ngx_counters_redis_link_down(ngx_counters_redis_link_t *link);
@@ -70,7 +71,10 @@ ngx_counters_redis_link_open(ngx_counters_redis_links_t *links,
     link->conf = conf;
     link->early = 1;
 
-    link->naddrs = ngx_min(conf->naddrs, NGX_COUNTERS_RESOLVE_MAX);
+    /* the addresses of sentinels are not the node's, which has one */
+
+    link->naddrs = conf->master.len ? 1
+                   : ngx_min(conf->naddrs, NGX_COUNTERS_RESOLVE_MAX);
 
     for (i = 0; i < link->naddrs; i++) {
         link->addrs[i].socklen = conf->addrs[i].socklen;
@@ -113,6 +117,10 @@ ngx_counters_redis_link_close(ngx_counters_redis_link_t *link)
 
     if (link->resolve) {
         ngx_counters_resolve_cancel(link->resolve);
+    }
+
+    if (link->sentinel) {
+        ngx_counters_redis_sentinel_cancel(link->sentinel);
     }
 
     if (link->timer.timer_set) {
@@ -222,14 +230,25 @@ ngx_counters_redis_link_unfit(const char *text)
 static void
 ngx_counters_redis_link_connect(ngx_counters_redis_link_t *link)
 {
-    const char         *reason;
-    redisAsyncContext  *ac;
+    in_port_t                     port;
+    const char                   *reason;
+    redisAsyncContext            *ac;
+    ngx_counters_resolve_addr_t  *addr;
 
     link->ready = 0;
     link->pinged = 0;
     link->timeouts = 0;
 
-    ac = ngx_counters_redis_link_context(link);
+    addr = &link->addrs[link->addr];
+
+    /* the resolver knows no ports */
+
+    port = ngx_inet_get_port(link->conf->host.len
+                             ? link->conf->addrs[0].sockaddr
+                             : &addr->sockaddr.sockaddr);
+
+    ac = ngx_counters_redis_event_connect(&addr->sockaddr.sockaddr,
+                                          addr->socklen, port);
 
     if (ac == NULL) {
         reason = "no memory";
@@ -293,39 +312,6 @@ ngx_counters_redis_link_slice(ngx_counters_redis_link_t *link)
 
     ngx_add_timer(&link->timer,
                   link->timeout / NGX_COUNTERS_REDIS_SLICES + 1);
-}
-
-
-/* hiredis wants text; numeric addresses make it ask no name server */
-
-static redisAsyncContext *
-ngx_counters_redis_link_context(ngx_counters_redis_link_t *link)
-{
-    size_t                        len;
-    u_char                        text[NGX_SOCKADDR_STRLEN + 1];
-    redisAsyncContext            *ac;
-    ngx_counters_resolve_addr_t  *addr;
-
-    addr = &link->addrs[link->addr];
-
-#if (NGX_HAVE_UNIX_DOMAIN)
-    if (addr->sockaddr.sockaddr.sa_family == AF_UNIX) {
-        return redisAsyncConnectUnix(addr->sockaddr.sockaddr_un.sun_path);
-    }
-#endif
-
-    len = ngx_sock_ntop(&addr->sockaddr.sockaddr, addr->socklen, text,
-                        NGX_SOCKADDR_STRLEN, 0);
-    text[len] = '\0';
-
-    ac = redisAsyncConnect((char *) text,
-                           ngx_inet_get_port(link->conf->addrs[0].sockaddr));
-
-    if (ac && !ac->err) {
-        (void) redisEnableKeepAlive(&ac->c);
-    }
-
-    return ac;
 }
 
 
@@ -507,6 +493,47 @@ ngx_counters_redis_link_resolved(void *data,
 }
 
 
+/* sentinels are asked each time: where the primary was says nothing */
+
+static void
+ngx_counters_redis_link_locate(ngx_counters_redis_link_t *link)
+{
+    link->ready = 0;
+
+    link->sentinel = ngx_counters_redis_sentinel_ask(link->conf, link->timeout,
+                                              ngx_counters_redis_link_located,
+                                              link, ngx_cycle->log);
+
+    if (link->sentinel == NULL) {
+        ngx_counters_redis_link_located(link, NULL, "no memory");
+    }
+}
+
+
+static void
+ngx_counters_redis_link_located(void *data, ngx_counters_resolve_addr_t *addr,
+    const char *reason)
+{
+    ngx_counters_redis_link_t *link = data;
+
+    link->sentinel = NULL;
+
+    if (ngx_exiting || ngx_quit || ngx_terminate) {
+        return;
+    }
+
+    if (addr) {
+        link->addrs[0] = *addr;
+        ngx_counters_redis_link_connect(link);
+        return;
+    }
+
+    ngx_counters_redis_wire_redis_text(link->reason, reason,
+                                       &link->conf->password);
+    ngx_counters_redis_link_down(link);
+}
+
+
 static void
 ngx_counters_redis_link_timer_handler(ngx_event_t *ev)
 {
@@ -538,6 +565,11 @@ ngx_counters_redis_link_timer_handler(ngx_event_t *ev)
     default:
 
         if (ngx_exiting || ngx_quit || ngx_terminate) {
+            return;
+        }
+
+        if (link->conf->master.len) {
+            ngx_counters_redis_link_locate(link);
             return;
         }
 

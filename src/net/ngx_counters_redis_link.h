@@ -16,6 +16,7 @@
 
 #include "ngx_counters_redis.h"
 #include "ngx_counters_redis_event.h"
+#include "ngx_counters_redis_sentinel.h"
 #include "ngx_counters_redis_wire.h"
 #include "ngx_counters_resolve.h"
 
@@ -76,6 +77,9 @@ struct ngx_counters_redis_link_s {
     ngx_counters_redis_buf_t     buf;
 
     ngx_counters_resolve_t      *resolve;    /* the name is being looked up */
+
+    ngx_counters_redis_sentinel_t  *sentinel;   /* is being asked */
+
     ngx_counters_resolve_addr_t  addrs[NGX_COUNTERS_RESOLVE_MAX];
     ngx_uint_t                   naddrs;
     ngx_uint_t                   addr;       /* the one to try */

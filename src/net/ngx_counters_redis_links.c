@@ -95,6 +95,12 @@ ngx_counters_redis_links_same(ngx_counters_redis_link_t *link,
         return 0;
     }
 
+    if (own->master.len || conf->master.len) {
+        return ngx_counters_redis_links_equal(&own->url, &conf->url)
+               && ngx_counters_redis_links_equal(&own->sentinel_password,
+                                                 &conf->sentinel_password);
+    }
+
     if (own->host.len) {
         return ngx_inet_get_port(own->addrs[0].sockaddr)
                == ngx_inet_get_port(conf->addrs[0].sockaddr);
