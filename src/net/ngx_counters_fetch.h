@@ -100,7 +100,10 @@ ngx_counters_fetch_t *ngx_counters_fetch_post(ngx_counters_fetcher_t *fetcher,
 
 void ngx_counters_fetch_cancel(ngx_counters_fetch_t *fetch);
 
-/* what a Retry-After says: seconds from now, -1 for nonsense (RFC 9110, 10.2.3) */
+/*
+ * What a Retry-After says: seconds from now, -1 for nonsense (RFC 9110,
+ * 10.2.3).
+ */
 
 time_t ngx_counters_fetch_easy_parse_delay(u_char *p, size_t len);
 

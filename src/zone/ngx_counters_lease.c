@@ -170,8 +170,9 @@ ngx_counters_lease_place_locked(ngx_counters_zone_t *zone, const u_char *digest)
 
     /* room for anybody: no need to look who it is */
 
-    if (vars->nqueued[NGX_COUNTERS_WAITING] + vars->nqueued[NGX_COUNTERS_UNKNOWN]
-        + vars->nleased < ngx_counters_lease_places(zone, NGX_COUNTERS_UNKNOWN))
+    if (vars->nqueued[NGX_COUNTERS_WAITING]
+        + vars->nqueued[NGX_COUNTERS_UNKNOWN] + vars->nleased
+        < ngx_counters_lease_places(zone, NGX_COUNTERS_UNKNOWN))
     {
         return 1;
     }

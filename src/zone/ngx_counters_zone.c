@@ -219,8 +219,8 @@ ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
             view->remains = 0;
         }
 
-        view->hold = ngx_counters_quota_hold_locked(zone, e, cred, e->method, now,
-                                                    &view->hold_until);
+        view->hold = ngx_counters_quota_hold_locked(zone, e, cred, e->method,
+                                                    now, &view->hold_until);
 
         if (view->fresh == NGX_COUNTERS_IF_ERROR) {
             class = ngx_counters_state_class_locked(zone, cred->digest, cred);
@@ -241,8 +241,8 @@ ngx_counters_zone_view_locked(ngx_counters_zone_t *zone,
             view->kind = NGX_COUNTERS_EMPTY;
         }
 
-        view->hold = ngx_counters_quota_hold_locked(zone, e, cred, e->method, now,
-                                                    &view->hold_until);
+        view->hold = ngx_counters_quota_hold_locked(zone, e, cred, e->method,
+                                                    now, &view->hold_until);
     }
 
     if (view->kind == NGX_COUNTERS_EMPTY) {
